@@ -1,0 +1,160 @@
+//! Checkpoints: when the state is written down, what is trimmed then, and how an actor becomes passive or stops.
+
+use super::activate::{bounds, turn_start};
+use super::life::Life;
+use super::{Actor, Failed};
+use crate::resident::Envelope;
+use bytes::Bytes;
+use plexspaces_core::batch::Batch;
+use plexspaces_core::time::Millis;
+use plexspaces_runtime::{Failure, Rights};
+use plexspaces_services::journal;
+use plexspaces_services::records::{Checkpoint, Done, Segment, segment};
+
+/// A checkpoint that is part of a batch; it counts once the batch has committed.
+pub(super) struct Pending {
+    sequence: u64,
+    oldest: u64,
+}
+
+impl Pending {
+    /// The batch has committed.
+    pub(super) fn done(self, life: &mut Life) {
+        life.row.has_checkpoint = true;
+        life.row.checkpoint = self.sequence;
+        life.oldest = self.oldest;
+        life.tail_turns = 0;
+        life.tail_bytes = 0;
+        // The next turn runs in an instance made from the checkpoint, so that live memory is what a replay rebuilds.
+        // With a checkpoint at every turn there is nothing to replay.
+        if life.deployment.checkpoint_turns > 1 {
+            life.hot = None;
+        }
+    }
+}
+
+impl Actor {
+    /// Adds a checkpoint as of turn `sequence` to `batch`. A guest that cannot give its state keeps its journal: `None`.
+    pub(super) async fn snapshot(
+        &mut self,
+        batch: &mut Batch,
+        sequence: u64,
+        time: Millis,
+        fsm_state: &str,
+    ) -> Result<Option<Pending>, Failed> {
+        let shared = self.shared.clone();
+        let life = self.life.as_mut().expect("alive");
+        let start = turn_start(&shared, &self.id, life, Segment::default(), Rights::Nothing);
+        let Some(hot) = life.hot.as_mut() else { return Ok(None) };
+        hot.instance.begin(start);
+        let given = hot.instance.snapshot().await;
+        drop(hot.instance.end());
+        let state = match given {
+            Ok(Some(state)) => state,
+            Ok(None) => return Ok(None),
+            Err(Failure::Fault(error)) => return Err(Failed::fault(error)),
+            Err(failure) => {
+                tracing::warn!(actor = %self.id, "no checkpoint, snapshot-state failed: {}", failure.error());
+                life.hot = None;
+                return Ok(None);
+            }
+        };
+        let checkpoint = Checkpoint {
+            sequence,
+            deployment: life.deployment.hash.bytes(),
+            state,
+            fsm_state: fsm_state.to_owned(),
+            time_ms: time.0,
+        };
+        journal::put_checkpoint(batch, &self.id, &checkpoint);
+        let mut row = life.row.clone();
+        (row.has_checkpoint, row.checkpoint, row.args) = (true, sequence, Bytes::new());
+        journal::put_actor(batch, &self.id, &row);
+        let snapshot = shared.store.snapshot();
+        let history = life.deployment.history_turns;
+        let oldest = journal::trim(snapshot.as_ref(), batch, &self.id, life.oldest, sequence, history)
+            .await
+            .map_err(Failed::fault)?;
+        Ok(Some(Pending { sequence, oldest }))
+    }
+
+    /// Writes a checkpoint of the live instance in a batch of its own.
+    pub(super) async fn checkpoint_now(&mut self) -> Result<(), Failed> {
+        let life = self.life.as_ref().expect("alive");
+        let Some(sequence) = life.next.checked_sub(1) else { return Ok(()) };
+        let (time, fsm_state) = (life.time, life.fsm_state.clone());
+        let mut batch = Batch::new();
+        let Some(pending) = self.snapshot(&mut batch, sequence, time, &fsm_state).await? else {
+            return Err(Failed::attempted(plexspaces_core::Error::new(
+                plexspaces_core::Code::GuestError,
+                format!("{} gave no state for a checkpoint", self.id),
+            )));
+        };
+        let commit = self.shared.commit(batch).await?;
+        let life = self.life.as_mut().expect("alive");
+        life.row_version = plexspaces_core::batch::Version(commit.0);
+        pending.done(life);
+        Ok(())
+    }
+
+    /// Becomes passive: a checkpoint if there is a tail, and nothing stays in memory.
+    pub(crate) async fn passivate(mut self: Box<Self>) {
+        let Some(life) = &self.life else { return };
+        if life.can_checkpoint() && life.tail_turns > 0 && life.hot.is_some() && life.unfinished.is_none() {
+            if let Err(failed) = self.checkpoint_now().await {
+                // Its journal has everything; the next activation replays it.
+                tracing::warn!(actor = %self.id, "passive without a checkpoint: {}", failed.error);
+            }
+        }
+    }
+
+    /// Stops in an orderly way: `terminate`, checkpoint, nothing in memory. An actor that is not there has stopped.
+    pub(super) async fn stop(&mut self, envelope: &Envelope) -> Result<Bytes, Failed> {
+        let shared = self.shared.clone();
+        if self.life.is_none() {
+            self.load().await?;
+        }
+        let life = self.life.as_ref().expect("loaded");
+        let exists = life.row.initialised || (life.deployment.ephemeral && life.hot.is_some());
+        let mut batch = Batch::new();
+        let time = shared.now();
+        let mut outgoing = Vec::new();
+        if exists && life.deployment.module.contract.has("termination") {
+            self.heat().await?;
+            let life = self.life.as_mut().expect("loaded");
+            let head = super::turn::head(envelope, life.deployment.hash.bytes());
+            let start = turn_start(&shared, &self.id, life, head, Rights::All);
+            let sequence = start.sequence;
+            let instance = &mut life.hot.as_mut().expect("hot").instance;
+            instance.begin(start);
+            let reason = String::from_utf8_lossy(&envelope.message.payload).into_owned();
+            let done = instance.terminate(&reason).await;
+            let mut turn = instance.end().expect("begun above");
+            match done {
+                Ok(()) => {
+                    let fsm_state = life.fsm_state.clone();
+                    let sealed = turn.seal(
+                        shared.transaction(bounds(&life.deployment)),
+                        segment::End::Done(Done { reply: Bytes::new(), fsm_state }),
+                    );
+                    batch = sealed.batch;
+                    outgoing = sealed.outgoing;
+                    life.next = sequence + 1;
+                    life.tail_turns += 1;
+                    life.tail_bytes += sealed.journal_bytes;
+                }
+                Err(failure) => {
+                    // Stopping goes on: what `terminate` did is undone, and the state is that before it.
+                    tracing::warn!(actor = %self.id, "terminate failed: {}", failure.error());
+                    life.hot = None;
+                }
+            }
+        }
+        self.acknowledge(&mut batch, envelope, &Ok(Bytes::new()), time).await?;
+        shared.commit(batch).await?;
+        shared.hand_over(outgoing);
+        let stopped = std::mem::replace(self, Actor::new(shared, self.id.clone()));
+        Box::new(stopped).passivate().await;
+        Ok(Bytes::new())
+    }
+}

@@ -1,0 +1,29 @@
+//! A node: actors that come to life when they are told something.
+//!
+//! The life of a message: [`Node::ask`] hands it to the receiver's [`resident`], which queues it; [`drive`] takes it
+//! from the queue; the [`actor`] is loaded and rebuilt if it is passive, runs its turn, and commits; the reply waits in
+//! [`Node::ask`] until the flush that covers everything it could have seen.
+//!
+//! * [`catalog`], [`deploy`], [`manifest`]: what is deployed
+//! * [`resident`], [`drive`], [`lane`]: mailboxes in memory and who runs them
+//! * [`actor`]: activation, turns, checkpoints, upgrades
+//! * [`messaging`]: sends, asks and spawns between actors
+//! * [`passivate`], [`recover`], [`sweep`]: idle actors, a node's start, expired rows
+
+mod actor;
+mod catalog;
+mod deploy;
+mod drive;
+mod lane;
+mod manifest;
+mod messaging;
+mod node;
+mod passivate;
+mod recover;
+mod resident;
+mod shared;
+mod sweep;
+
+pub use deploy::{Deploy, Deployed};
+pub use manifest::Manifest;
+pub use node::{Application, Node, Options, Request, Stats};

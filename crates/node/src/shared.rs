@@ -1,0 +1,137 @@
+//! What all parts of a node share.
+
+use crate::catalog::Catalog;
+use crate::lane::Lanes;
+use crate::resident::{Envelope, Resident, Slot};
+use bytes::Bytes;
+use dashmap::DashMap;
+use parking_lot::Mutex;
+use plexspaces_core::batch::Batch;
+use plexspaces_core::time::{Millis, Timeline};
+use plexspaces_core::{ActorId, Code, Error, Result};
+use plexspaces_runtime::{Engine, Modules, Outgoing};
+use plexspaces_services::clock::Stamp;
+use plexspaces_services::{Bounds, Reservations, Transaction};
+use plexspaces_store::{Commit, Key, Store};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::SystemTime;
+use tokio::sync::{Notify, oneshot};
+
+/// One node's parts.
+pub(crate) struct Shared {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) reservations: Arc<Reservations>,
+    pub(crate) modules: Modules,
+    pub(crate) engine: Engine,
+    pub(crate) catalog: Catalog,
+    pub(crate) residents: DashMap<ActorId, Arc<Resident>>,
+    /// Askers that wait for a reply, by their wait's row.
+    pub(crate) waits: DashMap<Key, oneshot::Sender<Result<Bytes>>>,
+    /// Who asks whom, to name the cycle when an ask times out.
+    pub(crate) asking: DashMap<ActorId, ActorId>,
+    pub(crate) timeline: Timeline,
+    pub(crate) stamp: Stamp,
+    pub(crate) lanes: Lanes,
+    /// Live instances.
+    pub(crate) hot: Arc<AtomicUsize>,
+    pub(crate) turns: AtomicU64,
+    /// Told when an actor becomes idle; the passivator sleeps until then.
+    pub(crate) idle: Notify,
+    /// Told when a row that expires was written.
+    pub(crate) expiring: Notify,
+    pub(crate) closing: AtomicBool,
+    pub(crate) deploying: tokio::sync::Mutex<()>,
+    pub(crate) failed: Mutex<Option<Error>>,
+}
+
+impl Shared {
+    /// The time of a turn that starts now.
+    pub(crate) fn now(&self) -> Millis {
+        self.timeline.now(wall())
+    }
+
+    /// A number for a message, greater than those of all messages before.
+    pub(crate) fn ticket(&self) -> u64 {
+        self.timeline.ticket(wall())
+    }
+
+    pub(crate) fn transaction(&self, bounds: Bounds) -> Transaction {
+        Transaction::new(self.store.clone(), self.reservations.clone(), bounds)
+    }
+
+    /// Commits a batch, with the clock's row when it is due.
+    pub(crate) async fn commit(&self, mut batch: Batch) -> Result<Commit, plexspaces_store::Error> {
+        if batch.is_empty() && batch.guards.is_empty() {
+            return Ok(self.store.visible());
+        }
+        if !batch.is_empty() {
+            self.stamp.add(&mut batch, Millis(self.timeline.now(wall()).0));
+        }
+        self.store.commit(batch).await
+    }
+
+    /// Waits until everything that could have been seen by now is durable: the output gate.
+    pub(crate) async fn gate(&self) -> Result<()> {
+        self.store.flushed(self.store.visible()).await.map_err(plexspaces_services::fault)
+    }
+
+    /// Refuses new work while the node shuts down.
+    pub(crate) fn check_open(&self) -> Result<()> {
+        if self.closing.load(Ordering::Relaxed) {
+            return Err(Error::new(Code::ShuttingDown, "the node is shutting down; try again"));
+        }
+        Ok(())
+    }
+
+    /// Queues a message and sees that somebody works on it.
+    pub(crate) fn deliver(self: &Arc<Self>, id: &ActorId, envelope: Envelope) {
+        // The map's lock is held while the message is queued, so that the resident cannot be forgotten in between.
+        let resident = self.residents.entry(id.clone()).or_insert_with(|| Resident::new(id.clone()));
+        if let Some(actor) = resident.push(envelope) {
+            crate::drive::start(self.clone(), resident.clone(), actor);
+        }
+    }
+
+    /// Keeps a place in a mailbox.
+    pub(crate) fn reserve_slot(self: &Arc<Self>, id: &ActorId, max: u64) -> Result<Slot> {
+        let resident = self.residents.entry(id.clone()).or_insert_with(|| Resident::new(id.clone()));
+        if resident.reserve(max) {
+            return Ok(Slot::new(self.clone(), resident.clone()));
+        }
+        Err(Error::new(
+            Code::MailboxFull,
+            format!("the mailbox of {id} is full with {max} messages (its limit `mailbox_messages`)"),
+        ))
+    }
+
+    /// Forgets a resident that has nothing in memory.
+    pub(crate) fn forget(&self, id: &ActorId) {
+        self.residents.remove_if(id, |_, resident| resident.is_empty());
+    }
+
+    /// Hands over what a committed turn has sent.
+    pub(crate) fn hand_over(self: &Arc<Self>, outgoing: Vec<Outgoing>) {
+        for sent in outgoing {
+            match Envelope::from_row(sent.row, sent.content) {
+                Ok(envelope) => self.deliver(&sent.to, envelope),
+                Err(error) => tracing::error!(to = %sent.to, "a message just sent cannot be read: {error}"),
+            }
+            drop(sent.slot);
+        }
+    }
+
+    /// Wakes the asker that waits at `row`.
+    pub(crate) fn wake(&self, row: &Key, outcome: Result<Bytes>) {
+        if let Some((_, waiter)) = self.waits.remove(row) {
+            // A waiter that is gone has timed out.
+            let _ = waiter.send(outcome);
+        }
+    }
+}
+
+/// The machine's clock.
+pub(crate) fn wall() -> Millis {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}

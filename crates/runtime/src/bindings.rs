@@ -1,0 +1,23 @@
+//! The host side of `wit/`, generated at compile time.
+//!
+//! Imports are traits that [`crate::host`] implements. Exports are looked up one by one ([`crate::module`]), because a
+//! component exports only the interfaces that it implements.
+
+#![allow(missing_docs, unreachable_pub, clippy::all)]
+
+wasmtime::component::bindgen!({
+    path: "../../wit",
+    world: "imports",
+    imports: {
+        "plexspaces:actor/messaging.ask-message": async | trappable,
+        "plexspaces:actor/messaging.spawn-actor": async | trappable,
+        "plexspaces:actor/tuplespace.read": async | trappable,
+        "plexspaces:actor/tuplespace.read-all": async | trappable,
+        "plexspaces:actor/tuplespace.take": async | trappable,
+        "plexspaces:actor/tuplespace.count": async | trappable,
+        default: trappable,
+    },
+    require_store_data_send: true,
+});
+
+pub use plexspaces::actor::types as wit;

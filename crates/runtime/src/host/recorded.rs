@@ -1,0 +1,83 @@
+//! What host calls give, as bytes of a journal record and back.
+
+use crate::bindings::wit::Value as WitValue;
+use bytes::Bytes;
+use plexspaces_core::value::Tuple;
+use plexspaces_core::{Code, Error, Result};
+use plexspaces_services::records;
+use prost::Message;
+
+/// A host call's result that the journal can hold.
+pub(super) trait Recorded: Sized {
+    fn to_record(&self) -> Bytes;
+    fn from_record(bytes: Bytes) -> Result<Self>;
+}
+
+fn corrupt(what: &str) -> Error {
+    Error::new(Code::Corrupt, format!("a recorded {what} cannot be read"))
+}
+
+impl Recorded for () {
+    fn to_record(&self) -> Bytes {
+        Bytes::new()
+    }
+
+    fn from_record(_: Bytes) -> Result<Self> {
+        Ok(())
+    }
+}
+
+impl Recorded for u32 {
+    fn to_record(&self) -> Bytes {
+        Bytes::copy_from_slice(&self.to_be_bytes())
+    }
+
+    fn from_record(bytes: Bytes) -> Result<Self> {
+        bytes.as_ref().try_into().map(u32::from_be_bytes).map_err(|_| corrupt("number"))
+    }
+}
+
+impl Recorded for String {
+    fn to_record(&self) -> Bytes {
+        Bytes::copy_from_slice(self.as_bytes())
+    }
+
+    fn from_record(bytes: Bytes) -> Result<Self> {
+        String::from_utf8(bytes.into()).map_err(|_| corrupt("text"))
+    }
+}
+
+impl Recorded for Vec<u8> {
+    fn to_record(&self) -> Bytes {
+        Bytes::copy_from_slice(self)
+    }
+
+    fn from_record(bytes: Bytes) -> Result<Self> {
+        Ok(bytes.into())
+    }
+}
+
+impl Recorded for Option<Vec<WitValue>> {
+    fn to_record(&self) -> Bytes {
+        self.iter().cloned().collect::<Vec<_>>().to_record()
+    }
+
+    fn from_record(bytes: Bytes) -> Result<Self> {
+        Ok(Vec::<Vec<WitValue>>::from_record(bytes)?.pop())
+    }
+}
+
+impl Recorded for Vec<Vec<WitValue>> {
+    fn to_record(&self) -> Bytes {
+        let tuples = self
+            .iter()
+            .map(|tuple| records::Tuple::from(&tuple.iter().cloned().map(super::tuplespace::from_wit).collect::<Tuple>()))
+            .collect();
+        records::Tuples { tuples }.encode_to_vec().into()
+    }
+
+    fn from_record(bytes: Bytes) -> Result<Self> {
+        let tuples = records::Tuples::decode(bytes).map_err(|_| corrupt("tuple"))?.tuples;
+        Ok(tuples.into_iter().map(|tuple| super::tuplespace::tuple_to_wit(tuple.into())).collect())
+    }
+}

@@ -1,0 +1,130 @@
+//! `tuplespace`: tuples in and out of the turn's transaction.
+
+use super::{Call, HostState, journaled, to_wit};
+use crate::bindings::plexspaces::actor::tuplespace::{Host, PatternField as WitField};
+use crate::bindings::wit::{self, Context, Value as WitValue};
+use crate::turn::Arguments;
+use plexspaces_core::value::{Pattern, PatternField, Tuple, Value, ValueType};
+use plexspaces_services::{records, tuplespace};
+
+impl Host for HostState {
+    fn write(&mut self, context: Context, fields: Vec<WitValue>) -> Call<()> {
+        let scope = match self.scope(&context) {
+            Ok(scope) => scope,
+            Err(error) => return Ok(Err(to_wit(error))),
+        };
+        let tuple: Tuple = fields.into_iter().map(from_wit).collect();
+        let arguments = Arguments::new().record(&records::Tuple::from(&tuple)).digest();
+        journaled!(self, "tuplespace.write", All, arguments, |turn| {
+            let id = turn.fresh_id();
+            tuplespace::write(&mut turn.transaction, &scope, tuple, id)
+        })
+    }
+
+    async fn read(&mut self, context: Context, pattern: Vec<WitField>) -> Call<Option<Vec<WitValue>>> {
+        let scope = match self.scope(&context) {
+            Ok(scope) => scope,
+            Err(error) => return Ok(Err(to_wit(error))),
+        };
+        let (pattern, arguments) = asked(pattern);
+        journaled!(self, "tuplespace.read", Read, arguments, |turn| {
+            tuplespace::read(&mut turn.transaction, &scope, pattern).await.map(|found| found.map(tuple_to_wit))
+        })
+    }
+
+    async fn take(&mut self, context: Context, pattern: Vec<WitField>) -> Call<Option<Vec<WitValue>>> {
+        let scope = match self.scope(&context) {
+            Ok(scope) => scope,
+            Err(error) => return Ok(Err(to_wit(error))),
+        };
+        let (pattern, arguments) = asked(pattern);
+        journaled!(self, "tuplespace.take", All, arguments, |turn| {
+            tuplespace::take(&mut turn.transaction, &scope, pattern).await.map(|found| found.map(tuple_to_wit))
+        })
+    }
+
+    async fn read_all(&mut self, context: Context, pattern: Vec<WitField>) -> Call<Vec<Vec<WitValue>>> {
+        let scope = match self.scope(&context) {
+            Ok(scope) => scope,
+            Err(error) => return Ok(Err(to_wit(error))),
+        };
+        let (pattern, arguments) = asked(pattern);
+        journaled!(self, "tuplespace.read-all", Read, arguments, |turn| {
+            let bytes_max = turn.bytes_max;
+            tuplespace::read_all(&mut turn.transaction, &scope, pattern, bytes_max)
+                .await
+                .map(|found| found.into_iter().map(tuple_to_wit).collect())
+        })
+    }
+
+    async fn count(&mut self, context: Context, pattern: Vec<WitField>) -> Call<u32> {
+        let scope = match self.scope(&context) {
+            Ok(scope) => scope,
+            Err(error) => return Ok(Err(to_wit(error))),
+        };
+        let (pattern, arguments) = asked(pattern);
+        journaled!(self, "tuplespace.count", Read, arguments, |turn| {
+            tuplespace::count(&mut turn.transaction, &scope, pattern).await
+        })
+    }
+}
+
+/// The pattern in the words of `core`, and the digest of it.
+fn asked(pattern: Vec<WitField>) -> (Pattern, u64) {
+    let pattern: Pattern = pattern.into_iter().map(field_from_wit).collect();
+    let mut arguments = Arguments::new();
+    for field in &pattern {
+        let value = |v: &Option<Value>| records::Tuple { fields: v.iter().map(records::Value::from).collect() };
+        arguments = match field {
+            PatternField::Exact(exact) => arguments.number(0).record(&records::Value::from(exact)),
+            PatternField::Any => arguments.number(1),
+            PatternField::Typed(kind) => arguments.number(2).number(*kind as u64),
+            PatternField::Range(min, max) => arguments.number(3).record(&value(min)).record(&value(max)),
+            PatternField::Prefix(prefix) => arguments.number(4).text(prefix),
+        };
+    }
+    (pattern, arguments.digest())
+}
+
+pub(super) fn from_wit(value: WitValue) -> Value {
+    match value {
+        WitValue::StringVal(s) => Value::String(s),
+        WitValue::IntVal(i) => Value::Int(i),
+        WitValue::FloatVal(f) => Value::Float(f),
+        WitValue::BytesVal(b) => Value::Bytes(b),
+        WitValue::BoolVal(b) => Value::Bool(b),
+        WitValue::NullVal => Value::Null,
+    }
+}
+
+fn to_wit_value(value: Value) -> WitValue {
+    match value {
+        Value::String(s) => WitValue::StringVal(s),
+        Value::Int(i) => WitValue::IntVal(i),
+        Value::Float(f) => WitValue::FloatVal(f),
+        Value::Bytes(b) => WitValue::BytesVal(b),
+        Value::Bool(b) => WitValue::BoolVal(b),
+        Value::Null => WitValue::NullVal,
+    }
+}
+
+pub(super) fn tuple_to_wit(tuple: Tuple) -> Vec<WitValue> {
+    tuple.into_iter().map(to_wit_value).collect()
+}
+
+fn field_from_wit(field: WitField) -> PatternField {
+    match field {
+        WitField::Exact(value) => PatternField::Exact(from_wit(value)),
+        WitField::Any => PatternField::Any,
+        WitField::Typed(kind) => PatternField::Typed(match kind {
+            wit::ValueType::StringType => ValueType::String,
+            wit::ValueType::IntType => ValueType::Int,
+            wit::ValueType::FloatType => ValueType::Float,
+            wit::ValueType::BytesType => ValueType::Bytes,
+            wit::ValueType::BoolType => ValueType::Bool,
+            wit::ValueType::NullType => ValueType::Null,
+        }),
+        WitField::Range(range) => PatternField::Range(range.min.map(from_wit), range.max.map(from_wit)),
+        WitField::Prefix(prefix) => PatternField::Prefix(prefix),
+    }
+}

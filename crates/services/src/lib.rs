@@ -1,0 +1,46 @@
+//! The layers of PlexSpaces: everything durable, as rows of one ordered store.
+//!
+//! A layer is one file: the layout of its keys, its rules, its tests. A turn works through a [`Transaction`], which
+//! buffers what the turn changes, overlays it on what the turn reads, and becomes one batch when the turn commits.
+//! No layer commits on its own.
+//!
+//! * [`transaction`], [`reservations`]: how a turn reads and writes
+//! * [`tuplespace`]: Linda's tuples
+//! * [`mailbox`], [`waits`], [`dead_letters`]: messages between actors
+//! * [`journal`]: actors, their turns and checkpoints
+//! * [`dedup`]: replies to message ids that callers gave
+//! * [`applications`]: applications, deployments, modules
+//! * [`scopes`]: where actors live
+//! * [`clock`]: the newest time the store knows
+//! * [`records`]: the stored messages, and their conversions
+
+pub mod applications;
+pub mod clock;
+pub mod dead_letters;
+pub mod dedup;
+pub mod journal;
+pub mod mailbox;
+pub mod records;
+pub mod reservations;
+pub mod scopes;
+pub mod transaction;
+pub mod tuplespace;
+pub mod waits;
+
+pub use reservations::Reservations;
+pub use transaction::{Bounds, Transaction};
+
+use plexspaces_core::{Code, Error};
+
+/// A failure of the store, as an error that users see.
+#[must_use]
+pub fn fault(error: plexspaces_store::Error) -> Error {
+    use plexspaces_store::Error as Store;
+    let code = match &error {
+        Store::Conflict { .. } => Code::TurnConflict,
+        Store::Corrupt { .. } => Code::Corrupt,
+        Store::Closed => Code::ShuttingDown,
+        _ => Code::StoreStopped,
+    };
+    Error::new(code, error.to_string())
+}

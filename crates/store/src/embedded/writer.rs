@@ -1,0 +1,135 @@
+//! The writer thread: the only place where guards are checked, batches applied and flushes made.
+
+use super::line::{Line, Pending};
+use crate::{Backend, Commit, Error};
+use plexspaces_core::batch::{Batch, Key, Urgency, Version};
+use std::{
+    any::Any,
+    collections::BTreeMap,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+/// How long a commit that nobody waits for may stay off the disk. Short enough that a crash loses little, long enough
+/// that a stream of such commits costs a hundred flushes a second at most.
+pub const LAZY_FLUSH: Duration = Duration::from_millis(10);
+
+/// How many batches may be committed while a flush is owed. It bounds how long the first of them waits for the others,
+/// to a few milliseconds.
+const GROUP_MAX: usize = 1_024;
+
+/// Starts the thread.
+pub(super) fn spawn<B: Backend>(backend: Arc<B>, line: Arc<Line>) -> JoinHandle<()> {
+    std::thread::Builder::new()
+        .name("store-writer".into())
+        .spawn(move || {
+            let newest = line.visible();
+            let mut writer = Writer { backend: &*backend, line: &line, newest, durable: newest, flush_by: None };
+            // What the panic left half done is not used again: the store stops.
+            let end = match catch_unwind(AssertUnwindSafe(|| writer.run())) {
+                Ok(Ok(())) => Error::Closed,
+                Ok(Err(failure)) => Error::Stopped { reason: failure.to_string() },
+                Err(panic) => Error::Stopped { reason: format!("the writer thread panicked: {}", message(&*panic)) },
+            };
+            if let Error::Stopped { reason } = &end {
+                tracing::error!(reason, "the store has stopped");
+            }
+            line.finish(end);
+        })
+        .expect("the system can start a thread")
+}
+
+struct Writer<'a, B> {
+    backend: &'a B,
+    line: &'a Line,
+    /// The last commit applied.
+    newest: Commit,
+    /// The last commit on the disk.
+    durable: Commit,
+    /// When commits that nobody waits for have to be flushed; `None` if there are none.
+    flush_by: Option<Instant>,
+}
+
+impl<B: Backend> Writer<'_, B> {
+    /// Until the store is closed (`Ok`) or something fails that it cannot go on after.
+    fn run(&mut self) -> Result<(), Error> {
+        let mut owed = false;
+        let mut group = 0;
+        loop {
+            // When a flush is owed, look once more who has come meanwhile: the more share it, the better. Those whom
+            // the last flush woke come back one by one, and would else need two flushes, a small one and a large one.
+            let work = if owed { self.line.take_now() } else { self.line.take(self.flush_by) };
+            let nobody_came = work.batches.is_empty();
+            group += work.batches.len();
+            owed |= work.flush_wanted || work.last || self.flush_by.is_some_and(|by| by <= Instant::now());
+            for pending in work.batches {
+                owed |= self.commit(pending)?;
+            }
+            if owed && (nobody_came || work.last || group >= GROUP_MAX) {
+                self.flush()?;
+                (owed, group) = (false, 0);
+            }
+            if work.last {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Commits one batch and tells its committer. Says whether the result has to be flushed at once.
+    fn commit(&mut self, pending: Pending) -> Result<bool, Error> {
+        let Pending { batch: Batch { guards, ops, urgency }, tell } = pending;
+        // A committer who has gone away changes nothing, here and below: the batch was given, so it is applied.
+        if let Err(refused) = self.check(&guards) {
+            let _ = tell.send(Err(refused));
+            return Ok(false);
+        }
+        if ops.is_empty() {
+            let _ = tell.send(Ok(self.newest));
+            return Ok(false);
+        }
+        let commit = Commit(self.newest.0 + 1);
+        self.line.announce(commit);
+        // On failure `tell` is dropped unsaid, and the committer hears of the store's end instead.
+        self.backend.apply(Version(commit.0), ops)?;
+        self.newest = commit;
+        let _ = tell.send(Ok(commit));
+        if urgency == Urgency::Soon && self.flush_by.is_none() {
+            self.flush_by = Some(Instant::now() + LAZY_FLUSH);
+        }
+        Ok(urgency == Urgency::Now)
+    }
+
+    /// Whether every key has the version that its guard names.
+    fn check(&self, guards: &BTreeMap<Key, Version>) -> Result<(), Error> {
+        for (key, &expected) in guards {
+            let found = self.backend.get(key)?.map_or(Version::ABSENT, |entry| entry.version);
+            if found != expected {
+                return Err(Error::Conflict { key: key.clone(), expected, found });
+            }
+        }
+        Ok(())
+    }
+
+    /// Flushes what is not on the disk yet, if there is anything.
+    fn flush(&mut self) -> Result<(), Error> {
+        if self.durable == self.newest {
+            return Ok(());
+        }
+        self.backend.flush()?;
+        self.durable = self.newest;
+        self.flush_by = None;
+        self.line.flushed(self.durable);
+        Ok(())
+    }
+}
+
+/// What a panic said.
+fn message(panic: &(dyn Any + Send)) -> &str {
+    panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("(no message)")
+}

@@ -1,0 +1,22 @@
+//! What a durable actor can see and steer of its own durability.
+
+use crate::Error;
+use crate::bindings::plexspaces::actor::durability;
+use crate::tuplespace::own;
+
+/// Asks for a checkpoint at the end of this turn. `failed-precondition` in an ephemeral actor or one that
+/// exports no [`Snapshot`](crate::Snapshot).
+pub fn checkpoint() -> Result<(), Error> {
+    durability::checkpoint(&own())
+}
+
+/// The sequence number of this turn. Creation is 0.
+pub fn sequence() -> Result<u64, Error> {
+    durability::get_sequence(&own())
+}
+
+/// Whether the journal answers the host calls now. For logging and metrics only: an effect guarded with it
+/// makes the replay differ from the first run.
+pub fn is_replaying() -> Result<bool, Error> {
+    durability::is_replaying(&own())
+}

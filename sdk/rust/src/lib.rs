@@ -1,0 +1,36 @@
+#![doc = include_str!("../README.md")]
+//!
+//! # The modules
+//!
+//! * [`actor`]: the traits to implement and, at the crate's root, the [`actor!`] macro that exports them.
+//! * [`error`]: failures as values, in both directions.
+//! * [`messaging`]: send, ask, spawn, stop.
+//! * [`tuplespace`]: tuples, patterns, [`tuple!`] and [`pattern!`].
+//! * [`durability`], [`system`], [`log`]: checkpoints, time and randomness, the node's log.
+
+pub mod actor;
+#[doc(hidden)]
+pub mod bindings;
+pub mod durability;
+pub mod error;
+#[doc(hidden)]
+pub mod export;
+pub mod log;
+pub mod messaging;
+pub mod system;
+pub mod tuplespace;
+
+pub use actor::{
+    Activation, GenEvent, GenFsm, GenServer, MessageHandler, Snapshot, Termination, Transition,
+};
+pub use error::{Error, ErrorCode};
+pub use tuplespace::{PatternField, Value};
+
+/// Everything that an actor usually needs: `use plexspaces_sdk::prelude::*;`.
+pub mod prelude {
+    pub use crate::{
+        Activation, Error, ErrorCode, GenEvent, GenFsm, GenServer, MessageHandler, PatternField,
+        Snapshot, Termination, Transition, Value, actor, debug, error, info, messaging, pattern,
+        system, trace, tuple, tuplespace, warn,
+    };
+}
