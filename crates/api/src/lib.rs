@@ -1,1 +1,26 @@
-//! x
+//! The HTTP interface of a node.
+//!
+//! Every reply is sent after the flush that covers what it says; every failure is a `problem+json` with a stable code.
+//!
+//! * [`serve`], [`router`]: the server and its routes
+//! * `actors`: asks and tells; `actor_path`, `query`, `parameters`, `reply`: what such a request is made of
+//! * `applications`, `upload`: deployments
+//! * `health`: is the node up, and what does it do
+//! * `body`: request bodies within their limits
+//! * `problem`: a failure as a response
+
+mod actor_path;
+mod actors;
+mod applications;
+mod body;
+mod health;
+mod parameters;
+mod problem;
+mod query;
+mod reply;
+mod routes;
+mod server;
+mod upload;
+
+pub use routes::router;
+pub use server::serve;

@@ -26,4 +26,4 @@ mod sweep;
 
 pub use deploy::{Deploy, Deployed};
 pub use manifest::Manifest;
-pub use node::{Application, Node, Options, Request, Stats};
+pub use node::{ActorTypeInfo, Application, Node, Options, Request, Stats};

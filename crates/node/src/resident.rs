@@ -39,6 +39,8 @@ pub(crate) enum Origin {
     },
     /// Nobody: a turn that goes on after a restart, whose caller is gone.
     Nobody,
+    /// The node: an interrupted turn is to go on; the message says nothing.
+    WakeUp,
 }
 
 impl Envelope {
@@ -149,10 +151,6 @@ impl Resident {
         }
         state.reserved += 1;
         true
-    }
-
-    pub(crate) fn waiting(&self) -> usize {
-        self.state.lock().mailbox.len()
     }
 
     pub(crate) fn is_running(&self) -> bool {

@@ -5,11 +5,10 @@ use crate::lane::Lanes;
 use crate::resident::{Envelope, Resident, Slot};
 use bytes::Bytes;
 use dashmap::DashMap;
-use parking_lot::Mutex;
 use plexspaces_core::batch::Batch;
 use plexspaces_core::time::{Millis, Timeline};
 use plexspaces_core::{ActorId, Code, Error, Result};
-use plexspaces_runtime::{Engine, Modules, Outgoing};
+use plexspaces_runtime::{Modules, Outgoing};
 use plexspaces_services::clock::Stamp;
 use plexspaces_services::{Bounds, Reservations, Transaction};
 use plexspaces_store::{Commit, Key, Store};
@@ -23,7 +22,6 @@ pub(crate) struct Shared {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) reservations: Arc<Reservations>,
     pub(crate) modules: Modules,
-    pub(crate) engine: Engine,
     pub(crate) catalog: Catalog,
     pub(crate) residents: DashMap<ActorId, Arc<Resident>>,
     /// Askers that wait for a reply, by their wait's row.
@@ -42,7 +40,6 @@ pub(crate) struct Shared {
     pub(crate) expiring: Notify,
     pub(crate) closing: AtomicBool,
     pub(crate) deploying: tokio::sync::Mutex<()>,
-    pub(crate) failed: Mutex<Option<Error>>,
 }
 
 impl Shared {

@@ -14,6 +14,9 @@ pub const PACKAGE: &str = "plexspaces:actor";
 /// The version of the contract that this node speaks.
 pub const VERSION: &str = "0.1.0";
 
+/// The interface that gives the state for checkpoints.
+pub const SNAPSHOT: &str = "snapshot";
+
 /// An interface that takes messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Handler {

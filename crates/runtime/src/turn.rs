@@ -302,6 +302,12 @@ impl Turn {
         .with("replayed", replayed)
     }
 
+    /// Whether it writes the journal.
+    #[must_use]
+    pub fn journaled(&self) -> bool {
+        self.journaled
+    }
+
     /// Whether the journal answers now.
     #[must_use]
     pub fn replaying(&self) -> bool {

@@ -26,15 +26,28 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = tempfile::tempdir_in(folder)?;
 
     let syncs = raw_syncs(&folder.path().join("raw"), time)?;
-    println!("raw fdatasync, 200 bytes each: {syncs:>9.0}/s, {:.0} us", 1e6 / syncs);
+    println!(
+        "raw fdatasync, 200 bytes each: {syncs:>9.0}/s, {:.0} us",
+        1e6 / syncs
+    );
 
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .build()?;
     for committers in [1, 64, 1_024] {
         let folder = folder.path().join(committers.to_string());
         let store = Arc::new(Fjall::open(folder, &FjallOptions::default())?);
-        report("fjall", committers, runtime.block_on(commits(store, committers, time)));
+        report(
+            "fjall",
+            committers,
+            runtime.block_on(commits(store, committers, time)),
+        );
     }
-    report("memory", 64, runtime.block_on(commits(Arc::new(Memory::open()), 64, time)));
+    report(
+        "memory",
+        64,
+        runtime.block_on(commits(Arc::new(Memory::open()), 64, time)),
+    );
     Ok(())
 }
 
@@ -45,7 +58,11 @@ fn report(store: &str, committers: u64, per_second: f64) {
 
 /// Appends as the journal does: into a file that has its length already.
 fn raw_syncs(path: &std::path::Path, time: Duration) -> std::io::Result<f64> {
-    let mut file = OpenOptions::new().create(true).truncate(true).write(true).open(path)?;
+    let mut file = OpenOptions::new()
+        .create(true)
+        .truncate(true)
+        .write(true)
+        .open(path)?;
     file.set_len(64 << 20)?;
     file.sync_all()?;
     let (start, mut count) = (Instant::now(), 0);
@@ -65,10 +82,21 @@ async fn commits(store: Arc<impl Store>, committers: u64, time: Duration) -> f64
             tokio::spawn(async move {
                 let mut count = 0u64;
                 while start.elapsed() < time {
-                    let key = Path::scope("t", "n", Kind::Journal).u64(committer).u64(count).key();
-                    let mut batch = Batch { urgency: Urgency::Now, ..Batch::new() };
-                    batch.guard(key.clone(), Version::ABSENT).put(key, vec![7; 200]);
-                    let commit = store.commit(batch).await.expect("nobody else writes the key");
+                    let key = Path::scope("t", "n", Kind::Journal)
+                        .u64(committer)
+                        .u64(count)
+                        .key();
+                    let mut batch = Batch {
+                        urgency: Urgency::Now,
+                        ..Batch::new()
+                    };
+                    batch
+                        .guard(key.clone(), Version::ABSENT)
+                        .put(key, vec![7; 200]);
+                    let commit = store
+                        .commit(batch)
+                        .await
+                        .expect("nobody else writes the key");
                     store.flushed(commit).await.expect("the disk works");
                     count += 1;
                 }

@@ -1,13 +1,12 @@
 //! The store: everything durable in PlexSpaces is keys and values in one ordered, transactional store.
 //!
 //! A [`Store`] does four things: it gives a [`Snapshot`] (one moment, for reads), commits a
-//! [`Batch`](plexspaces_core::batch::Batch) whole or not at all, says when a commit is on the disk, and stops for
+//! [`Batch`] whole or not at all, says when a commit is on the disk, and stops for
 //! good at the first failed write or flush. A commit is visible when [`Store::commit`] returns and durable when
 //! [`Store::flushed`] does; a crash loses a suffix of the commits, never one out of the middle.
 //!
 //! ```
-//! # use plexspaces_core::batch::Batch;
-//! use plexspaces_store::{Memory, Store, key::{Kind, Path}};
+//! use plexspaces_store::{Batch, Memory, Store, key::{Kind, Path}};
 //!
 //! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 //! let store = Memory::open();

@@ -29,7 +29,10 @@ impl Memory {
     /// A backend that holds `map` and continues after `newest`.
     #[cfg(feature = "testing")]
     pub(crate) fn resume(map: Map, newest: Version) -> Memory {
-        Memory { map: RwLock::new(map), newest }
+        Memory {
+            map: RwLock::new(map),
+            newest,
+        }
     }
 
     /// The keys and values as they are now.
@@ -77,11 +80,19 @@ impl Snapshot for Moment {
         Ok(self.0.get(key).cloned())
     }
 
-    async fn scan(&self, range: Range<Key>, limit: usize, order: Order) -> Result<Vec<(Key, Versioned)>, Error> {
+    async fn scan(
+        &self,
+        range: Range<Key>,
+        limit: usize,
+        order: Order,
+    ) -> Result<Vec<(Key, Versioned)>, Error> {
         if range.is_empty() {
             return Ok(Vec::new());
         }
-        let entries = self.0.range(range).map(|(key, entry)| (key.clone(), entry.clone()));
+        let entries = self
+            .0
+            .range(range)
+            .map(|(key, entry)| (key.clone(), entry.clone()));
         Ok(match order {
             Order::Forward => entries.take(limit).collect(),
             Order::Reverse => entries.rev().take(limit).collect(),

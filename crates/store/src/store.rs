@@ -114,7 +114,12 @@ pub trait Snapshot: Send + Sync {
     /// # Errors
     ///
     /// [`Error::Io`] or [`Error::Corrupt`] if an entry cannot be read.
-    async fn scan(&self, range: Range<Key>, limit: usize, order: Order) -> Result<Vec<(Key, Versioned)>, Error>;
+    async fn scan(
+        &self,
+        range: Range<Key>,
+        limit: usize,
+        order: Order,
+    ) -> Result<Vec<(Key, Versioned)>, Error>;
 }
 
 /// A shared store is a store, so that wrappers need not care who else holds it.

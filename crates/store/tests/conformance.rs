@@ -1,5 +1,7 @@
 //! Every backend, driven by the same generated steps, against the same model.
 
+#![allow(clippy::unwrap_used)] // a test says enough by failing
+
 mod support;
 
 use plexspaces_store::{
@@ -33,8 +35,11 @@ struct InFolder {
 
 impl Subject for InFolder {
     fn open(&mut self) -> Arc<dyn Store> {
-        // The smallest write buffer, so that what is read comes from files too.
-        let options = FjallOptions { write_buffer_bytes: 1 << 20, ..FjallOptions::default() };
+        // The smallest write buffer, so that some of what is read comes from files.
+        let options = FjallOptions {
+            write_buffer_bytes: 64 << 10,
+            ..FjallOptions::default()
+        };
         Arc::new(Fjall::open(self.folder.path(), &options).unwrap())
     }
     fn crash(&mut self) {
@@ -69,8 +74,14 @@ impl Subject for OnLossyDisk {
 
 /// Fewer cases than proptest's 256 for what opens files; enough for every pair of steps to meet many times.
 fn conforms<S: Subject>(cases: u32, length: usize, subject: impl Fn() -> S) {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let config = ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    let config = ProptestConfig {
+        cases,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    };
     TestRunner::new(config)
         .run(&steps(length), |steps| {
             runtime.block_on(check(&mut subject(), steps));
@@ -91,5 +102,7 @@ fn lossy_conforms() {
 
 #[test]
 fn fjall_conforms() {
-    conforms(48, 80, || InFolder { folder: tempfile::tempdir().unwrap() });
+    conforms(48, 80, || InFolder {
+        folder: tempfile::tempdir().unwrap(),
+    });
 }

@@ -1,5 +1,7 @@
 //! The writer thread: guards, flushes, failures, the end.
 
+#![allow(clippy::unwrap_used)] // a test says enough by failing
+
 mod support;
 
 use plexspaces_core::batch::{Batch, Key, Op, Version};
@@ -50,7 +52,10 @@ impl Backend for Moody {
     }
     fn apply(&self, version: Version, ops: BTreeMap<Key, Op>) -> Result<(), Error> {
         match *self.mood.lock().unwrap() {
-            Mood::FailsToApply => Err(Error::Io { operation: "write a batch", reason: "disk full".into() }),
+            Mood::FailsToApply => Err(Error::Io {
+                operation: "write a batch",
+                reason: "disk full".into(),
+            }),
             Mood::PanicsInApply => panic!("an engine's assertion"),
             _ => self.memory.apply(version, ops),
         }
@@ -62,7 +67,10 @@ impl Backend for Moody {
             let _ = gate.lock().unwrap().recv();
         }
         match *self.mood.lock().unwrap() {
-            Mood::FailsToFlush => Err(Error::Io { operation: "flush", reason: "bad sector".into() }),
+            Mood::FailsToFlush => Err(Error::Io {
+                operation: "flush",
+                reason: "bad sector".into(),
+            }),
             _ => self.memory.flush(),
         }
     }
@@ -91,10 +99,16 @@ async fn a_conflict_names_the_key_and_changes_nothing() {
     let store = Memory::open();
     let first = store.commit(put("a", "1")).await.unwrap();
     let mut batch = put("a", "2");
-    batch.guard(key("a"), first.into()).guard(key("b"), Version(7));
+    batch
+        .guard(key("a"), first.into())
+        .guard(key("b"), Version(7));
     assert_eq!(
         store.commit(batch).await,
-        Err(Error::Conflict { key: key("b"), expected: Version(7), found: Version::ABSENT })
+        Err(Error::Conflict {
+            key: key("b"),
+            expected: Version(7),
+            found: Version::ABSENT
+        })
     );
     assert_eq!(store.latest(&key("a")).await.unwrap().unwrap().value, "1");
     assert_eq!(store.visible(), first, "a refused batch takes no version");
@@ -120,13 +134,20 @@ async fn compare_and_commit_from_many_tasks_adds_up() {
     for task in tasks {
         task.await.unwrap();
     }
-    assert_eq!(store.latest(&key("n")).await.unwrap().unwrap().value, (TASKS * TIMES).to_string());
+    assert_eq!(
+        store.latest(&key("n")).await.unwrap().unwrap().value,
+        (TASKS * TIMES).to_string()
+    );
 }
 
 async fn increment(store: &dyn Store) -> Result<Commit, Error> {
     let entry = store.latest(&key("n")).await?;
-    let version = entry.as_ref().map_or(Version::ABSENT, |entry| entry.version);
-    let n: u32 = entry.map_or(0, |entry| std::str::from_utf8(&entry.value).unwrap().parse().unwrap());
+    let version = entry
+        .as_ref()
+        .map_or(Version::ABSENT, |entry| entry.version);
+    let n: u32 = entry.map_or(0, |entry| {
+        std::str::from_utf8(&entry.value).unwrap().parse().unwrap()
+    });
     let mut batch = put("n", (n + 1).to_string());
     batch.guard(key("n"), version);
     store.commit(batch).await
@@ -141,7 +162,10 @@ async fn an_urgent_commit_is_flushed_at_once_and_takes_the_others_along() {
     flushes.recv().await.unwrap();
     store.flushed(soon).await.unwrap();
     store.close().await.unwrap();
-    assert!(store.backend().flushes.load(SeqCst) <= 2, "two commits, and no third flush to close");
+    assert!(
+        store.backend().flushes.load(SeqCst) <= 2,
+        "two commits, and no third flush to close"
+    );
 }
 
 #[tokio::test]
@@ -181,7 +205,10 @@ async fn all_who_come_during_a_flush_share_the_next() {
 }
 
 /// Commits from as many tasks, and returns when all of them stand in line.
-async fn commit_many(store: &Arc<Embedded<Moody>>, count: usize) -> Vec<JoinHandle<Result<Commit, Error>>> {
+async fn commit_many(
+    store: &Arc<Embedded<Moody>>,
+    count: usize,
+) -> Vec<JoinHandle<Result<Commit, Error>>> {
     let in_line = Arc::new(AtomicUsize::new(0));
     let commits = (0..count)
         .map(|n| {
@@ -206,14 +233,20 @@ async fn a_failed_flush_stops_the_store_and_is_not_tried_again() {
     store.flushed(durable).await.unwrap();
     set(&store, Mood::FailsToFlush);
 
-    let stopped = Error::Stopped { reason: "cannot flush: bad sector".into() };
+    let stopped = Error::Stopped {
+        reason: "cannot flush: bad sector".into(),
+    };
     let commit = store.commit(put("a", "2")).await.unwrap();
     assert_eq!(store.flushed(commit).await, Err(stopped.clone()));
     assert_eq!(store.stopped().await, stopped);
     set(&store, Mood::Works);
     assert_eq!(store.commit(put("a", "3")).await, Err(stopped.clone()));
     assert_eq!(store.flushed(commit).await, Err(stopped.clone()));
-    assert_eq!(store.flushed(durable).await, Ok(()), "what was durable stays so");
+    assert_eq!(
+        store.flushed(durable).await,
+        Ok(()),
+        "what was durable stays so"
+    );
     assert_eq!(store.close().await, Err(stopped));
     assert_eq!(store.backend().flushes.load(SeqCst), 2);
 }
@@ -222,7 +255,9 @@ async fn a_failed_flush_stops_the_store_and_is_not_tried_again() {
 async fn a_failed_apply_stops_the_store() {
     let (store, _flushes) = moody(None);
     set(&store, Mood::FailsToApply);
-    let stopped = Error::Stopped { reason: "cannot write a batch: disk full".into() };
+    let stopped = Error::Stopped {
+        reason: "cannot write a batch: disk full".into(),
+    };
     assert_eq!(store.commit(put("a", "1")).await, Err(stopped.clone()));
     assert_eq!(store.stopped().await, stopped);
     assert_eq!(store.backend().flushes.load(SeqCst), 0);
@@ -240,7 +275,9 @@ async fn a_panic_of_the_writer_stops_the_store_for_everybody() {
     open.send(()).unwrap();
 
     store.flushed(first).await.unwrap();
-    let stopped = Error::Stopped { reason: "the writer thread panicked: an engine's assertion".into() };
+    let stopped = Error::Stopped {
+        reason: "the writer thread panicked: an engine's assertion".into(),
+    };
     for commit in waiting {
         assert_eq!(commit.await.unwrap(), Err(stopped.clone()));
     }
@@ -256,14 +293,26 @@ async fn close_flushes_what_was_committed_and_refuses_the_rest() {
     store.close().await.unwrap();
     store.flushed(commit).await.unwrap();
     assert_eq!(store.commit(put("a", "2")).await, Err(Error::Closed));
-    assert_eq!(store.snapshot().get(&key("a")).await.unwrap().unwrap().value, "1");
+    assert_eq!(
+        store
+            .snapshot()
+            .get(&key("a"))
+            .await
+            .unwrap()
+            .unwrap()
+            .value,
+        "1"
+    );
 }
 
 #[tokio::test]
 async fn only_commits_that_were_given_can_be_waited_for() {
     let store = Memory::open();
     store.flushed(Commit(0)).await.unwrap();
-    assert_eq!(store.flushed(Commit(1)).await, Err(Error::NeverGiven { commit: Commit(1) }));
+    assert_eq!(
+        store.flushed(Commit(1)).await,
+        Err(Error::NeverGiven { commit: Commit(1) })
+    );
 }
 
 #[tokio::test]
@@ -272,7 +321,9 @@ async fn an_entry_that_no_store_can_keep_is_refused() {
     for bad in [vec![], vec![0xFF, b'a'], vec![b'a'; KEY_BYTES_MAX + 1]] {
         let mut batch = put("good", "");
         batch.put(bad.clone().into(), "");
-        assert!(matches!(store.commit(batch).await, Err(Error::Refused { key, .. }) if key.as_bytes() == bad));
+        assert!(
+            matches!(store.commit(batch).await, Err(Error::Refused { key, .. }) if key.as_bytes() == bad)
+        );
     }
     let mut batch = Batch::new();
     batch.put(vec![b'a'; KEY_BYTES_MAX].into(), "");

@@ -1,5 +1,7 @@
 //! What only the store in a folder can get wrong.
 
+#![allow(clippy::unwrap_used)] // a test says enough by failing
+
 mod support;
 
 use plexspaces_core::batch::Batch;
@@ -39,7 +41,15 @@ async fn a_crash_keeps_what_was_flushed_and_uses_no_version_again() {
     let left = tempfile::tempdir().unwrap();
     copy_folder(folder.path(), left.path());
     let store = open(left.path());
-    assert_eq!(store.latest(&key("flushed")).await.unwrap().unwrap().version, flushed.into());
+    assert_eq!(
+        store
+            .latest(&key("flushed"))
+            .await
+            .unwrap()
+            .unwrap()
+            .version,
+        flushed.into()
+    );
     let next = store.commit(put("next", "3")).await.unwrap();
     assert!(next > unflushed);
 }
@@ -49,8 +59,17 @@ async fn a_second_store_may_not_open_the_folder() {
     let folder = tempfile::tempdir().unwrap();
     let first = open(folder.path());
     let refused = Fjall::open(folder.path(), &FjallOptions::default()).unwrap_err();
-    assert_eq!(refused, Error::InUse { folder: folder.path().into() });
-    assert!(refused.to_string().ends_with("is in use by another process"));
+    assert_eq!(
+        refused,
+        Error::InUse {
+            folder: folder.path().into()
+        }
+    );
+    assert!(
+        refused
+            .to_string()
+            .ends_with("is in use by another process")
+    );
     drop(first);
     open(folder.path());
 }
@@ -58,8 +77,19 @@ async fn a_second_store_may_not_open_the_folder() {
 #[tokio::test]
 async fn dropping_a_store_keeps_its_commits() {
     let folder = tempfile::tempdir().unwrap();
-    open(folder.path()).commit(put_soon("a", "1")).await.unwrap();
-    assert_eq!(open(folder.path()).latest(&key("a")).await.unwrap().unwrap().value, "1");
+    open(folder.path())
+        .commit(put_soon("a", "1"))
+        .await
+        .unwrap();
+    assert_eq!(
+        open(folder.path())
+            .latest(&key("a"))
+            .await
+            .unwrap()
+            .unwrap()
+            .value,
+        "1"
+    );
 }
 
 #[tokio::test]
@@ -67,28 +97,56 @@ async fn the_rows_of_the_backend_are_nobodys_business() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path());
     store.commit(put("a", "1")).await.unwrap();
-    let all = store.snapshot().scan(key("")..key("\u{10FFFF}").max(vec![0xFF; 9].into()), 9, Order::Reverse).await;
-    assert_eq!(all.unwrap().into_iter().map(|(key, _)| key).collect::<Vec<_>>(), [key("a")]);
+    let all = store
+        .snapshot()
+        .scan(
+            key("")..key("\u{10FFFF}").max(vec![0xFF; 9].into()),
+            9,
+            Order::Reverse,
+        )
+        .await;
+    assert_eq!(
+        all.unwrap()
+            .into_iter()
+            .map(|(key, _)| key)
+            .collect::<Vec<_>>(),
+        [key("a")]
+    );
 }
 
 #[tokio::test]
 async fn what_another_program_wrote_is_refused() {
     let write = |folder: &Path, key: &[u8], value: &[u8]| {
         let db = fjall::Database::builder(folder).open().unwrap();
-        let data = db.keyspace("data", fjall::KeyspaceCreateOptions::default).unwrap();
+        let data = db
+            .keyspace("data", fjall::KeyspaceCreateOptions::default)
+            .unwrap();
         data.insert(key, value).unwrap();
     };
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), b"a", b"short");
     let store = open(folder.path());
-    assert!(matches!(store.latest(&key("a")).await, Err(Error::Corrupt { .. })));
-    let all = store.snapshot().scan(key("a")..key("b"), 1, Order::Forward).await;
+    assert!(matches!(
+        store.latest(&key("a")).await,
+        Err(Error::Corrupt { .. })
+    ));
+    let all = store
+        .snapshot()
+        .scan(key("a")..key("b"), 1, Order::Forward)
+        .await;
     assert!(matches!(all, Err(Error::Corrupt { .. })));
     drop(store);
 
     write(folder.path(), b"\xFFversions", &[2; 9]);
     let refused = Fjall::open(folder.path(), &FjallOptions::default()).unwrap_err();
-    assert_eq!(refused, Error::Format { folder: folder.path().into(), expected: 1, found: 2 });
+    assert_eq!(
+        refused,
+        Error::Format {
+            folder: folder.path().into(),
+            expected: 1,
+            found: 2
+        }
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -110,10 +168,16 @@ async fn a_snapshot_sees_no_half_batch() {
     while !writer.is_finished() {
         let snapshot = store.snapshot();
         let visible = store.visible();
-        let rows = snapshot.scan(key("k")..key("l"), 9, Order::Forward).await.unwrap();
+        let rows = snapshot
+            .scan(key("k")..key("l"), 9, Order::Forward)
+            .await
+            .unwrap();
         assert!(rows.is_empty() || rows.len() == 8);
         assert!(rows.windows(2).all(|two| two[0].1 == two[1].1), "{rows:?}");
-        assert!(rows.iter().all(|(_, row)| row.version <= visible.into()), "the gate would open too early");
+        assert!(
+            rows.iter().all(|(_, row)| row.version <= visible.into()),
+            "the gate would open too early"
+        );
     }
     writer.await.unwrap();
 }

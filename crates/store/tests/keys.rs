@@ -1,5 +1,7 @@
 //! Keys sort as their paths do, can be read back, and never change their bytes.
 
+#![allow(clippy::unwrap_used)] // a test says enough by failing
+
 use plexspaces_core::batch::Key;
 use plexspaces_store::key::{Element, Kind, Path, decode};
 use proptest::{collection::vec, prelude::*};
@@ -18,15 +20,42 @@ fn the_bytes_of_every_kind_never_change() {
         (node(Kind::Scope), b"\0\x15\x05\x02x\0"),
         (node(Kind::Expiry), b"\0\x15\x06\x02x\0"),
         (node(Kind::Clock), b"\0\x15\x07\x02x\0"),
-        (scoped(Kind::Actor), b"\x02acme\0\x02shop\0\x15\x10\x02cart\0\x15\x2A"),
-        (scoped(Kind::Checkpoint), b"\x02acme\0\x02shop\0\x15\x11\x02cart\0\x15\x2A"),
-        (scoped(Kind::Journal), b"\x02acme\0\x02shop\0\x15\x12\x02cart\0\x15\x2A"),
-        (scoped(Kind::Mailbox), b"\x02acme\0\x02shop\0\x15\x13\x02cart\0\x15\x2A"),
-        (scoped(Kind::Wait), b"\x02acme\0\x02shop\0\x15\x14\x02cart\0\x15\x2A"),
-        (scoped(Kind::Dedup), b"\x02acme\0\x02shop\0\x15\x15\x02cart\0\x15\x2A"),
-        (scoped(Kind::DeadLetter), b"\x02acme\0\x02shop\0\x15\x16\x02cart\0\x15\x2A"),
-        (scoped(Kind::Restored), b"\x02acme\0\x02shop\0\x15\x17\x02cart\0\x15\x2A"),
-        (scoped(Kind::Tuple), b"\x02acme\0\x02shop\0\x15\x20\x02cart\0\x15\x2A"),
+        (
+            scoped(Kind::Actor),
+            b"\x02acme\0\x02shop\0\x15\x10\x02cart\0\x15\x2A",
+        ),
+        (
+            scoped(Kind::Checkpoint),
+            b"\x02acme\0\x02shop\0\x15\x11\x02cart\0\x15\x2A",
+        ),
+        (
+            scoped(Kind::Journal),
+            b"\x02acme\0\x02shop\0\x15\x12\x02cart\0\x15\x2A",
+        ),
+        (
+            scoped(Kind::Mailbox),
+            b"\x02acme\0\x02shop\0\x15\x13\x02cart\0\x15\x2A",
+        ),
+        (
+            scoped(Kind::Wait),
+            b"\x02acme\0\x02shop\0\x15\x14\x02cart\0\x15\x2A",
+        ),
+        (
+            scoped(Kind::Dedup),
+            b"\x02acme\0\x02shop\0\x15\x15\x02cart\0\x15\x2A",
+        ),
+        (
+            scoped(Kind::DeadLetter),
+            b"\x02acme\0\x02shop\0\x15\x16\x02cart\0\x15\x2A",
+        ),
+        (
+            scoped(Kind::Restored),
+            b"\x02acme\0\x02shop\0\x15\x17\x02cart\0\x15\x2A",
+        ),
+        (
+            scoped(Kind::Tuple),
+            b"\x02acme\0\x02shop\0\x15\x20\x02cart\0\x15\x2A",
+        ),
     ];
     for ((key, bytes), kind) in golden.into_iter().zip(Kind::ALL) {
         assert_eq!(key.as_bytes(), bytes, "{kind:?}");
@@ -38,18 +67,29 @@ fn the_bytes_of_every_kind_never_change() {
 
 #[test]
 fn the_bytes_of_every_element_never_change() {
-    let tail = |path: Path| path.key().as_bytes()[Path::node(Kind::Tuple).key().as_bytes().len()..].to_vec();
+    let tail = |path: Path| {
+        path.key().as_bytes()[Path::node(Kind::Tuple).key().as_bytes().len()..].to_vec()
+    };
     let node = || Path::node(Kind::Tuple);
     assert_eq!(tail(node().null()), b"\0");
     assert_eq!(tail(node().bytes(b"a\0b")), b"\x01a\0\xFFb\0");
     assert_eq!(tail(node().str("a\0b")), b"\x02a\0\xFFb\0");
     assert_eq!(tail(node().u64(0)), b"\x14");
     assert_eq!(tail(node().u64(256)), b"\x16\x01\0");
-    assert_eq!(tail(node().u64(u64::MAX)), b"\x1C\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF");
+    assert_eq!(
+        tail(node().u64(u64::MAX)),
+        b"\x1C\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF"
+    );
     assert_eq!(tail(node().i64(-1)), b"\x13\xFE");
-    assert_eq!(tail(node().i64(i64::MIN)), b"\x0C\x7F\xFF\xFF\xFF\xFF\xFF\xFF\xFF");
+    assert_eq!(
+        tail(node().i64(i64::MIN)),
+        b"\x0C\x7F\xFF\xFF\xFF\xFF\xFF\xFF\xFF"
+    );
     assert_eq!(tail(node().f64(1.5)), b"\x21\xBF\xF8\0\0\0\0\0\0");
-    assert_eq!(tail(node().f64(-1.5)), b"\x21\x40\x07\xFF\xFF\xFF\xFF\xFF\xFF");
+    assert_eq!(
+        tail(node().f64(-1.5)),
+        b"\x21\x40\x07\xFF\xFF\xFF\xFF\xFF\xFF"
+    );
     assert_eq!(tail(node().f64(-f64::NAN)), b"\x21\xFF\xF8\0\0\0\0\0\0");
     assert_eq!(tail(node().bool(false)), b"\x26");
     assert_eq!(tail(node().bool(true)), b"\x27");
@@ -58,7 +98,11 @@ fn the_bytes_of_every_element_never_change() {
 #[test]
 fn what_is_no_path_is_refused() {
     for bytes in [&b"\x02open"[..], b"\x15", b"\x02\xC3\0", b"\x30", b"\xFF"] {
-        assert!(decode(&Key::from(bytes.to_vec())).is_err(), "{}", bytes.escape_ascii());
+        assert!(
+            decode(&Key::from(bytes.to_vec())).is_err(),
+            "{}",
+            bytes.escape_ascii()
+        );
     }
 }
 
@@ -68,7 +112,10 @@ fn a_string_prefix_finds_the_strings_that_start_with_it() {
     let range = users().prefix_string("an").range();
     for found in ["an", "ann", "anna", "an\0", "an\u{10FFFF}"] {
         assert!(range.contains(&users().str(found).key()), "{found:?}");
-        assert!(range.contains(&users().str(found).u64(1).key()), "{found:?}");
+        assert!(
+            range.contains(&users().str(found).u64(1).key()),
+            "{found:?}"
+        );
     }
     for other in ["a", "am", "ao", "", "\u{10FFFF}"] {
         assert!(!range.contains(&users().str(other).key()), "{other:?}");
@@ -77,8 +124,11 @@ fn a_string_prefix_finds_the_strings_that_start_with_it() {
 
 fn element() -> impl Strategy<Value = Element> {
     // Few characters, so that strings share their beginnings.
-    let text = vec(prop::sample::select(vec!['\0', '\u{1}', 'a', 'b', 'é', '\u{10FFFF}']), 0..5)
-        .prop_map(|text| text.into_iter().collect::<String>());
+    let text = vec(
+        prop::sample::select(vec!['\0', '\u{1}', 'a', 'b', 'é', '\u{10FFFF}']),
+        0..5,
+    )
+    .prop_map(|text| text.into_iter().collect::<String>());
     let bytes = vec(prop::sample::select(vec![0, 1, b'a', 0xFE, 0xFF]), 0..5);
     let int = prop_oneof![
         any::<i64>().prop_map(i128::from),
@@ -98,17 +148,20 @@ fn element() -> impl Strategy<Value = Element> {
 }
 
 fn build(elements: &[Element]) -> Path {
-    elements.iter().fold(Path::scope("t", "n", Kind::Tuple), |path, element| match element {
-        Element::Null => path.null(),
-        Element::Bytes(value) => path.bytes(value),
-        Element::Str(value) => path.str(value),
-        Element::Int(value) => match i64::try_from(*value) {
-            Ok(value) => path.i64(value),
-            Err(_) => path.u64(u64::try_from(*value).unwrap()),
+    elements.iter().fold(
+        Path::scope("t", "n", Kind::Tuple),
+        |path, element| match element {
+            Element::Null => path.null(),
+            Element::Bytes(value) => path.bytes(value),
+            Element::Str(value) => path.str(value),
+            Element::Int(value) => match i64::try_from(*value) {
+                Ok(value) => path.i64(value),
+                Err(_) => path.u64(u64::try_from(*value).unwrap()),
+            },
+            Element::F64(value) => path.f64(*value),
+            Element::Bool(value) => path.bool(*value),
         },
-        Element::F64(value) => path.f64(*value),
-        Element::Bool(value) => path.bool(*value),
-    })
+    )
 }
 
 fn compare(one: &Element, other: &Element) -> Ordering {
@@ -133,7 +186,11 @@ fn compare(one: &Element, other: &Element) -> Ordering {
 }
 
 fn compare_paths(one: &[Element], other: &[Element]) -> Ordering {
-    let first = one.iter().zip(other).map(|(a, b)| compare(a, b)).find(|order| order.is_ne());
+    let first = one
+        .iter()
+        .zip(other)
+        .map(|(a, b)| compare(a, b))
+        .find(|order| order.is_ne());
     first.unwrap_or(one.len().cmp(&other.len()))
 }
 

@@ -32,7 +32,10 @@ def calculate(operation, operands):
     least, most, function = OPERATIONS[operation]
     if len(operands) < least or (most is not None and len(operands) > most):
         raise ValueError(f"{operation} takes {arity(least, most)}, not {len(operands)}")
-    return function(operands)
+    result = function(operands)
+    if not math.isfinite(result):  # JSON has no infinity and no NaN
+        raise ValueError("The result is not a real number")
+    return result
 
 
 def arity(least, most):

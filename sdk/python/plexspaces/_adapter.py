@@ -14,11 +14,12 @@ from typing import Any, Callable, Iterable, NoReturn, Optional
 
 from . import _wit
 from .errors import Error
-from .values import payload
+from .values import BadValue, payload
 
 _FRAMES_MAX = 20
 _OWN_FOLDER = os.path.dirname(__file__)
 _FOLDER = os.path.dirname(_OWN_FOLDER)
+_ROOTS = (_FOLDER + "/", "/1/", "/python/")  # the author's files, installed packages, the standard library
 
 # Given up when memory runs out, so that there is some to tell about it.
 _ballast: Optional[bytearray] = bytearray(64 * 1024)
@@ -28,7 +29,7 @@ _sources: dict[str, list[str]] = {}
 
 # What the standard library imports only when it is used.
 _COMPANIONS = {"datetime": "_strptime", "time": "_strptime"}
-_ENCODINGS = ("ascii", "cp1252", "latin_1", "utf_8", "utf_8_sig")
+_ENCODINGS = ("ascii", "cp1252", "latin_1", "punycode", "utf_8", "utf_8_sig", "utf_16", "utf_32")
 
 _ASYNC = 0x80 | 0x200  # inspect's CO_COROUTINE and CO_ASYNC_GENERATOR, without the cost of importing it
 
@@ -226,23 +227,27 @@ def _failure(error: BaseException) -> tuple[str, str, list[tuple[str, str]]]:
             value = error.value
             return value.code.name.lower(), value.message, value.details
         if isinstance(error, Error):
-            return error.code, _text(error.message), [(_text(k), _text(v)) for k, v in error.details.items()]
+            details = [(_text(k), _text(v)) for k, v in error.details.items()]
+            if isinstance(error, BadValue):
+                details += _traceback(error.__traceback__)
+            return error.code, _text(error.message), details
         message = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         if isinstance(error, ImportError):
             message += " (modules are found when the component is built, not when it runs: import them by name)"
-        lines = _traceback(error.__traceback__)
-        return "internal", _text(message), [("traceback", _text("\n".join(lines)))] if lines else []
+        return "internal", _text(message), _traceback(error.__traceback__)
     except BaseException as second:  # An exception whose own `__str__` fails, or no memory even for this.
         return "internal", f"{type(error).__name__} (and {type(second).__name__} while it was described)", []
 
 
-def _traceback(trace: Optional[TracebackType]) -> list[str]:
-    """The author's frames, innermost last, without this package's own."""
+def _traceback(trace: Optional[TracebackType]) -> list[tuple[str, str]]:
+    """The detail that shows the frames, innermost last, without this package's own. None if there are no others."""
     lines = []
     while trace is not None:
         code = trace.tb_frame.f_code
         if not code.co_filename.startswith(_OWN_FOLDER):
-            name = code.co_filename.removeprefix(_FOLDER + "/")
+            name = code.co_filename
+            for root in _ROOTS:
+                name = name.removeprefix(root)
             source = _sources.get(name, [])
             at = f"{name}:{trace.tb_lineno} in {code.co_name}"
             known = 0 < trace.tb_lineno <= len(source)
@@ -251,7 +256,7 @@ def _traceback(trace: Optional[TracebackType]) -> list[str]:
     if len(lines) > _FRAMES_MAX:
         half = _FRAMES_MAX // 2
         lines[half:-half] = [f"... {len(lines) - 2 * half} more ..."]
-    return lines
+    return [("traceback", _text("\n".join(lines)))] if lines else []
 
 
 def _raise(code: str, message: str, details: list[tuple[str, str]]) -> NoReturn:

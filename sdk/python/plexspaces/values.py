@@ -17,6 +17,10 @@ Plain = Union[str, int, float, bytes, bool, None]
 Field = Union[Plain, Mapping[str, Any]]
 
 
+class BadValue(InvalidArgument):
+    """An argument of a host function that the host could not take: a mistake in the author's own code."""
+
+
 @dataclass(frozen=True)
 class Context:
     """Whose data an operation touches. Empty means the actor's own."""
@@ -71,11 +75,11 @@ _TYPES = {
 def text(value: Any, what: str) -> str:
     """A string that the host can take."""
     if not isinstance(value, str):
-        raise InvalidArgument(f"{what} is {_kind(value)}, not a str")
+        raise BadValue(f"{what} is {_kind(value)}, not a str")
     try:
         value.encode()
     except UnicodeEncodeError as error:
-        raise InvalidArgument(f"{what} is no Unicode text: {error}") from None
+        raise BadValue(f"{what} is no Unicode text: {error}") from None
     return str(value)
 
 
@@ -87,15 +91,15 @@ def payload(value: Any, what: str) -> bytes:
         return bytes(value)
     if isinstance(value, str):
         return text(value, what).encode()
-    raise InvalidArgument(f"{what} is {_kind(value)}, not bytes or str")
+    raise BadValue(f"{what} is {_kind(value)}, not bytes or str")
 
 
 def unsigned(value: Any, bits: int, what: str) -> int:
     """A whole number that fits."""
     if isinstance(value, bool) or not isinstance(value, int):
-        raise InvalidArgument(f"{what} is {_kind(value)}, not an int")
+        raise BadValue(f"{what} is {_kind(value)}, not an int")
     if not 0 <= value < 1 << bits:
-        raise InvalidArgument(f"{what} is {value}, which is not between 0 and {(1 << bits) - 1}")
+        raise BadValue(f"{what} is {value}, which is not between 0 and {(1 << bits) - 1}")
     return int(value)
 
 
@@ -107,12 +111,12 @@ def lower_context(ctx: Optional[ContextLike]) -> Any:
         parts = {str(name).replace("-", "_"): value for name, value in ctx.items()}
         unknown = set(parts) - {"tenant_id", "namespace"}
         if unknown:
-            raise InvalidArgument(
+            raise BadValue(
                 f"a context has 'tenant-id' and 'namespace', not {', '.join(map(repr, sorted(unknown)))}"
             )
         ctx = Context(**parts)
     elif not isinstance(ctx, Context):
-        raise InvalidArgument(f"the context is {_kind(ctx)}, not a Context or a dict")
+        raise BadValue(f"the context is {_kind(ctx)}, not a Context or a dict")
     return _wit.module("types").Context(
         text(ctx.tenant_id, "the context's tenant-id"), text(ctx.namespace, "the context's namespace")
     )
@@ -136,7 +140,7 @@ def lift_tuple(fields: Iterable[Any]) -> tuple[Plain, ...]:
 def _sequence(fields: Any, what: str) -> list[Any]:
     # A string is iterable too, and one character per field is what nobody means.
     if isinstance(fields, (str, bytes, Mapping)) or not hasattr(fields, "__iter__"):
-        raise InvalidArgument(f"a {what} is a list of fields, not {_kind(fields)}")
+        raise BadValue(f"a {what} is a list of fields, not {_kind(fields)}")
     return list(fields)
 
 
@@ -156,7 +160,7 @@ def _lower_field(field: Any, what: str) -> Any:
         return types.Value_StringVal(text(field, what))
     if isinstance(field, (bytes, bytearray, memoryview)):
         return types.Value_BytesVal(bytes(field))
-    raise InvalidArgument(f"{what} is {_kind(field)}; fields are str, int, float, bytes, bool or None")
+    raise BadValue(f"{what} is {_kind(field)}; fields are str, int, float, bytes, bool or None")
 
 
 def _lower_typed_field(field: Mapping[str, Any], what: str) -> Any:
@@ -167,20 +171,20 @@ def _lower_typed_field(field: Mapping[str, Any], what: str) -> Any:
     if name == "int-val":
         if isinstance(value, int) and not isinstance(value, bool):
             return types.Value_IntVal(_int(value, what))
-        raise InvalidArgument(f"{what} is an int-val of {_kind(value)}, not of an int")
+        raise BadValue(f"{what} is an int-val of {_kind(value)}, not of an int")
     if name == "float-val":
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             return types.Value_FloatVal(_float(value, what))
-        raise InvalidArgument(f"{what} is a float-val of {_kind(value)}, not of a float or an int")
+        raise BadValue(f"{what} is a float-val of {_kind(value)}, not of a float or an int")
     if name == "bytes-val":
         return types.Value_BytesVal(payload(value, what))
     if name == "bool-val":
         if isinstance(value, bool):
             return types.Value_BoolVal(value)
-        raise InvalidArgument(f"{what} is a bool-val of {_kind(value)}, not of a bool")
+        raise BadValue(f"{what} is a bool-val of {_kind(value)}, not of a bool")
     if name == "null-val":
         return types.Value_NullVal()
-    raise InvalidArgument(
+    raise BadValue(
         f"{what} has the type {name!r}; types are string-val, int-val, float-val, bytes-val, bool-val and null-val"
     )
 
@@ -193,7 +197,7 @@ def _lower_predicate(field: Any, what: str) -> Any:
         if field is Any or field is object:
             return tuplespace.PatternField_Any()
         if field not in _TYPES:
-            raise InvalidArgument(f"{what} is the type {field.__name__}; types are str, int, float, bytes, bool and type(None)")
+            raise BadValue(f"{what} is the type {field.__name__}; types are str, int, float, bytes, bool and type(None)")
         return tuplespace.PatternField_Typed(_value_type(_TYPES[field], what))
     if isinstance(field, Range):
         return _lower_range(field.min, field.max, what)
@@ -212,12 +216,12 @@ def _lower_predicate(field: Any, what: str) -> Any:
         if name == "range":
             bounds = value if isinstance(value, Mapping) else {}
             if not bounds or set(bounds) - {"min", "max"}:
-                raise InvalidArgument(f"{what} is a range without bounds; give {{'min': field, 'max': field}}")
+                raise BadValue(f"{what} is a range without bounds; give {{'min': field, 'max': field}}")
             return _lower_range(bounds.get("min"), bounds.get("max"), what)
         if name == "prefix":
             return tuplespace.PatternField_Prefix(text(value, what))
         if not name.endswith("-val"):
-            raise InvalidArgument(f"{what} has the key {name!r}; keys are exact, any, typed, range and prefix")
+            raise BadValue(f"{what} has the key {name!r}; keys are exact, any, typed, range and prefix")
     return tuplespace.PatternField_Exact(_lower_field(field, what))
 
 
@@ -239,20 +243,20 @@ def _lower_range(low: Field, high: Field, what: str) -> Any:
 def _value_type(name: str, what: str) -> Any:
     name = name.replace("_", "-").removesuffix("-type").removesuffix("-val")
     if name not in _TYPES.values():
-        raise InvalidArgument(f"{what} has the type {name!r}; types are {', '.join(_TYPES.values())}")
+        raise BadValue(f"{what} has the type {name!r}; types are {', '.join(_TYPES.values())}")
     return _wit.module("types").ValueType[f"{name.upper()}_TYPE"]
 
 
 def _single(field: Mapping[str, Any], what: str) -> tuple[str, Any]:
     if len(field) != 1:
-        raise InvalidArgument(f"{what} is a dict of {len(field)} keys; it has one, such as {{'string-val': 'x'}}")
+        raise BadValue(f"{what} is a dict of {len(field)} keys; it has one, such as {{'string-val': 'x'}}")
     name, value = next(iter(field.items()))
     return str(name).replace("_", "-"), value
 
 
 def _int(value: int, what: str) -> int:
     if not _INT_MIN <= value <= _INT_MAX:
-        raise InvalidArgument(f"{what} is an int of more than 64 bits")
+        raise BadValue(f"{what} is an int of more than 64 bits")
     return int(value)
 
 
@@ -260,7 +264,7 @@ def _float(value: Union[int, float], what: str) -> float:
     try:
         return float(value)
     except OverflowError:
-        raise InvalidArgument(f"{what} is an int that no float can hold") from None
+        raise BadValue(f"{what} is an int that no float can hold") from None
 
 
 def _kind(value: Any) -> str:

@@ -41,18 +41,51 @@ pub(super) fn componentize_py() -> Result<PathBuf> {
         })
 }
 
-/// What `componentize-py --version` prints, after checking that it is a version known to work.
+/// Checks that componentize-py is the version that the SDK is written for, and returns it.
 pub(super) fn componentize_py_version(program: &Path) -> Result<String> {
-    let output = run(Command::new(program).arg("--version"), &|_| {})?;
-    let version = output.stdout.trim().to_owned();
-    if !output.success || !version.contains(COMPONENTIZE_PY_VERSION) {
+    let version = match installed_version(program) {
+        Some(version) => version,
+        None => {
+            let output = run(Command::new(program).arg("--version"), &|_| {})?;
+            if !output.success {
+                bail!("{} does not run:\n{}", program.display(), output.stderr.trim());
+            }
+            output.stdout.trim().trim_start_matches("componentize-py ").to_owned()
+        }
+    };
+    if version != COMPONENTIZE_PY_VERSION {
         bail!(
-            "{} is {:?}, and this `plexspaces` needs {COMPONENTIZE_PY_VERSION}: run `pip install componentize-py=={COMPONENTIZE_PY_VERSION}`",
+            "{} is version {version}, and this `plexspaces` needs {COMPONENTIZE_PY_VERSION}: \
+             run `pip install componentize-py=={COMPONENTIZE_PY_VERSION}`",
             program.display(),
-            if output.success { version } else { output.stderr.trim().to_owned() },
         );
     }
     Ok(version)
+}
+
+/// The version that pip recorded in the program's virtual environment. Asking the program takes half a second.
+fn installed_version(program: &Path) -> Option<String> {
+    let packages = site_packages(program.parent()?.parent()?)?;
+    let mut versions = fs::read_dir(packages).ok()?.filter_map(|entry| {
+        let name = entry.ok()?.file_name().into_string().ok()?;
+        Some(name.strip_prefix("componentize_py-")?.strip_suffix(".dist-info")?.to_owned())
+    });
+    versions.next()
+}
+
+/// The folder of a virtual environment's packages.
+pub(super) fn site_packages(environment: &Path) -> Option<PathBuf> {
+    if !environment.join("pyvenv.cfg").is_file() {
+        return None;
+    }
+    let windows = environment.join("Lib/site-packages");
+    if windows.is_dir() {
+        return Some(windows);
+    }
+    let entries = fs::read_dir(environment.join("lib")).ok()?.filter_map(Result::ok);
+    let mut folders: Vec<_> = entries.map(|entry| entry.path().join("site-packages")).collect();
+    folders.sort();
+    folders.into_iter().find(|folder| folder.is_dir())
 }
 
 /// The compiler for guests, if one is named: `$PLEXSPACES_GUEST_RUSTC`. Else cargo's own choice (`$RUSTC`, the

@@ -3,6 +3,7 @@
 use super::life::{Hot, Life};
 use super::{Actor, Failed};
 use crate::catalog::Deployment;
+use crate::messaging::Links;
 use bytes::Bytes;
 use plexspaces_core::batch::{Batch, Version};
 use plexspaces_core::message::{Delivery, Message};
@@ -50,7 +51,7 @@ impl Actor {
         Ok(())
     }
 
-    async fn load_rows(&self, life: &mut Life) -> Result<(), Failed> {
+    async fn load_rows(&mut self, life: &mut Life) -> Result<(), Failed> {
         let snapshot = self.shared.store.snapshot();
         let Some((version, row)) = journal::actor(snapshot.as_ref(), &self.id).await.map_err(Failed::fault)? else {
             return Ok(());
@@ -361,7 +362,7 @@ impl Actor {
             actor: self.id.clone(),
             limits: life.deployment.limits.clone(),
             durable: !life.deployment.ephemeral,
-            outside: shared.clone(),
+            outside: Arc::new(Links(shared.clone())),
         };
         let instance = Instance::new(&life.deployment.module, setup).await.map_err(Failed::attempted)?;
         life.hot = Some(Hot::new(instance, &shared.hot));

@@ -89,7 +89,9 @@ impl Actor {
         if let Err(failed) = self.finish_unfinished().await {
             return self.give_up(envelope, failed, 0).await;
         }
-        self.work(envelope).await;
+        if !matches!(envelope.origin, Origin::WakeUp) {
+            self.work(envelope).await;
+        }
     }
 
     async fn work(&mut self, envelope: Envelope) {
@@ -115,7 +117,7 @@ impl Actor {
     }
 
     /// Whether the message is still to be worked on: not done before a restart, and not too late.
-    async fn is_due(&self, envelope: &Envelope) -> Result<bool, Failed> {
+    async fn is_due(&mut self, envelope: &Envelope) -> Result<bool, Failed> {
         let Origin::Row { row, .. } = &envelope.origin else {
             return Ok(true);
         };
@@ -220,7 +222,7 @@ impl Actor {
     }
 
     /// Commits a batch that may complete a wait; a wait that has timed out meanwhile is left alone.
-    async fn commit_outcome(&self, mut batch: Batch, reply_row: Option<&Key>) -> Result<()> {
+    async fn commit_outcome(&mut self, mut batch: Batch, reply_row: Option<&Key>) -> Result<()> {
         loop {
             match self.shared.commit(batch.clone()).await {
                 Ok(_) => return Ok(()),
@@ -238,7 +240,7 @@ impl Actor {
             // A caller that has gone away does not want to know.
             Origin::Here(caller) => drop(caller.send(outcome)),
             Origin::Row { reply_to: Some(wait), .. } => self.shared.wake(&wait, outcome),
-            Origin::Row { reply_to: None, .. } | Origin::Nobody => {}
+            Origin::Row { reply_to: None, .. } | Origin::Nobody | Origin::WakeUp => {}
         }
     }
 }

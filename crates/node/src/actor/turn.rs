@@ -196,7 +196,7 @@ impl Actor {
 
     /// Adds what tells the world of the turn's outcome: the mailbox's acknowledgement, the asker's reply, the stored reply.
     pub(super) async fn acknowledge<'e>(
-        &self,
+        &mut self,
         batch: &mut Batch,
         envelope: &'e Envelope,
         outcome: &Result<Bytes, Error>,
@@ -205,7 +205,7 @@ impl Actor {
         let mut wait = None;
         match &envelope.origin {
             Origin::Here(_) => batch.urgency = Urgency::Now,
-            Origin::Nobody => {}
+            Origin::Nobody | Origin::WakeUp => {}
             Origin::Row { row, reply_to } => {
                 batch.delete(row.clone());
                 if let Some(key) = reply_to {
@@ -236,7 +236,7 @@ impl Actor {
 pub(super) fn head(envelope: &Envelope, deployment: Bytes) -> Segment {
     let (origin, reply_to) = match &envelope.origin {
         Origin::Row { row, reply_to } => (row.0.clone(), reply_to.as_ref().map(|key| key.0.clone()).unwrap_or_default()),
-        Origin::Here(_) | Origin::Nobody => (Bytes::new(), Bytes::new()),
+        Origin::Here(_) | Origin::Nobody | Origin::WakeUp => (Bytes::new(), Bytes::new()),
     };
     Segment {
         message: Some((&envelope.message).into()),

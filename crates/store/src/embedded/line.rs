@@ -101,7 +101,10 @@ impl Line {
     }
 
     /// Stands in line for the flush that covers `commit`; `None` if it is over by now.
-    pub(super) fn wait_for_flush(&self, commit: Commit) -> Result<Option<oneshot::Receiver<()>>, Error> {
+    pub(super) fn wait_for_flush(
+        &self,
+        commit: Commit,
+    ) -> Result<Option<oneshot::Receiver<()>>, Error> {
         if commit > self.visible() {
             return Err(Error::NeverGiven { commit });
         }
@@ -134,7 +137,10 @@ impl Line {
     /// Waits for the store's end, and tells it: `Closed` or `Stopped`.
     pub(super) async fn end(&self) -> Error {
         let mut end = self.end.subscribe();
-        let end = end.wait_for(Option::is_some).await.expect("the sender lives in self, which is borrowed");
+        let end = end
+            .wait_for(Option::is_some)
+            .await
+            .expect("the sender lives in self, which is borrowed");
         end.clone().expect("waited for until it was there")
     }
 
@@ -179,7 +185,11 @@ impl Line {
         let (flush_wanted, last) = (!queue.flushes.is_empty(), queue.closing);
         drop(queue);
         self.places.add_permits(batches.len());
-        Work { batches, flush_wanted, last }
+        Work {
+            batches,
+            flush_wanted,
+            last,
+        }
     }
 
     /// Says that snapshots may show `commit` from now on.
@@ -204,7 +214,10 @@ impl Line {
     pub(super) fn finish(&self, end: Error) {
         let mut queue = self.queue.lock();
         queue.ended = Some(end.clone());
-        let (batches, flushes) = (std::mem::take(&mut queue.batches), std::mem::take(&mut queue.flushes));
+        let (batches, flushes) = (
+            std::mem::take(&mut queue.batches),
+            std::mem::take(&mut queue.flushes),
+        );
         drop(queue);
         self.end.send_replace(Some(end));
         self.places.close();

@@ -53,7 +53,11 @@ impl<B: Backend> Embedded<B> {
         let backend = Arc::new(backend);
         let line = Arc::new(Line::new(Commit(backend.newest().0)));
         let writer = writer::spawn(Arc::clone(&backend), Arc::clone(&line));
-        Embedded { backend, line, writer: Mutex::new(Some(writer)) }
+        Embedded {
+            backend,
+            line,
+            writer: Mutex::new(Some(writer)),
+        }
     }
 
     /// The backend, for what only it can do.
@@ -94,7 +98,11 @@ impl<B: Backend> Store for Embedded<B> {
                 Err(_) => {
                     let end = self.line.end().await;
                     // The last flush of a store that closes may cover a waiter that came too late to be woken by it.
-                    if self.line.is_durable(commit) { Ok(()) } else { Err(end) }
+                    if self.line.is_durable(commit) {
+                        Ok(())
+                    } else {
+                        Err(end)
+                    }
                 }
             },
         }
@@ -142,7 +150,10 @@ fn check_entries(batch: &Batch) -> Result<(), Error> {
                 _ => continue,
             },
         };
-        return Err(Error::Refused { key: key.clone(), why });
+        return Err(Error::Refused {
+            key: key.clone(),
+            why,
+        });
     }
     Ok(())
 }

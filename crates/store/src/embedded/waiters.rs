@@ -14,7 +14,12 @@ pub(super) struct Waiters(VecDeque<(Commit, Waiter)>);
 impl Waiters {
     /// Adds one. Nearly all come in the order of their commits, so the place is found at the back.
     pub(super) fn add(&mut self, commit: Commit, waiter: Waiter) {
-        let behind = self.0.iter().rev().take_while(|(other, _)| *other > commit).count();
+        let behind = self
+            .0
+            .iter()
+            .rev()
+            .take_while(|(other, _)| *other > commit)
+            .count();
         self.0.insert(self.0.len() - behind, (commit, waiter));
     }
 
@@ -43,7 +48,9 @@ mod tests {
         for commit in [3, 5, 4, 1, 5] {
             waiters.add(Commit(commit), oneshot::channel().0);
         }
-        let commits = |taken: VecDeque<(Commit, Waiter)>| taken.iter().map(|(commit, _)| commit.0).collect::<Vec<_>>();
+        let commits = |taken: VecDeque<(Commit, Waiter)>| {
+            taken.iter().map(|(commit, _)| commit.0).collect::<Vec<_>>()
+        };
         assert_eq!(commits(waiters.take_covered(Commit(0))), [0; 0]);
         assert_eq!(commits(waiters.take_covered(Commit(4))), [1, 3, 4]);
         assert!(!waiters.is_empty());

@@ -26,12 +26,22 @@ pub(super) fn spawn<B: Backend>(backend: Arc<B>, line: Arc<Line>) -> JoinHandle<
         .name("store-writer".into())
         .spawn(move || {
             let newest = line.visible();
-            let mut writer = Writer { backend: &*backend, line: &line, newest, durable: newest, flush_by: None };
+            let mut writer = Writer {
+                backend: &*backend,
+                line: &line,
+                newest,
+                durable: newest,
+                flush_by: None,
+            };
             // What the panic left half done is not used again: the store stops.
             let end = match catch_unwind(AssertUnwindSafe(|| writer.run())) {
                 Ok(Ok(())) => Error::Closed,
-                Ok(Err(failure)) => Error::Stopped { reason: failure.to_string() },
-                Err(panic) => Error::Stopped { reason: format!("the writer thread panicked: {}", message(&*panic)) },
+                Ok(Err(failure)) => Error::Stopped {
+                    reason: failure.to_string(),
+                },
+                Err(panic) => Error::Stopped {
+                    reason: format!("the writer thread panicked: {}", message(&*panic)),
+                },
             };
             if let Error::Stopped { reason } = &end {
                 tracing::error!(reason, "the store has stopped");
@@ -60,10 +70,16 @@ impl<B: Backend> Writer<'_, B> {
         loop {
             // When a flush is owed, look once more who has come meanwhile: the more share it, the better. Those whom
             // the last flush woke come back one by one, and would else need two flushes, a small one and a large one.
-            let work = if owed { self.line.take_now() } else { self.line.take(self.flush_by) };
+            let work = if owed {
+                self.line.take_now()
+            } else {
+                self.line.take(self.flush_by)
+            };
             let nobody_came = work.batches.is_empty();
             group += work.batches.len();
-            owed |= work.flush_wanted || work.last || self.flush_by.is_some_and(|by| by <= Instant::now());
+            owed |= work.flush_wanted
+                || work.last
+                || self.flush_by.is_some_and(|by| by <= Instant::now());
             for pending in work.batches {
                 owed |= self.commit(pending)?;
             }
@@ -79,7 +95,15 @@ impl<B: Backend> Writer<'_, B> {
 
     /// Commits one batch and tells its committer. Says whether the result has to be flushed at once.
     fn commit(&mut self, pending: Pending) -> Result<bool, Error> {
-        let Pending { batch: Batch { guards, ops, urgency }, tell } = pending;
+        let Pending {
+            batch:
+                Batch {
+                    guards,
+                    ops,
+                    urgency,
+                },
+            tell,
+        } = pending;
         // A committer who has gone away changes nothing, here and below: the batch was given, so it is applied.
         if let Err(refused) = self.check(&guards) {
             let _ = tell.send(Err(refused));
@@ -104,9 +128,16 @@ impl<B: Backend> Writer<'_, B> {
     /// Whether every key has the version that its guard names.
     fn check(&self, guards: &BTreeMap<Key, Version>) -> Result<(), Error> {
         for (key, &expected) in guards {
-            let found = self.backend.get(key)?.map_or(Version::ABSENT, |entry| entry.version);
+            let found = self
+                .backend
+                .get(key)?
+                .map_or(Version::ABSENT, |entry| entry.version);
             if found != expected {
-                return Err(Error::Conflict { key: key.clone(), expected, found });
+                return Err(Error::Conflict {
+                    key: key.clone(),
+                    expected,
+                    found,
+                });
             }
         }
         Ok(())

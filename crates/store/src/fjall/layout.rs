@@ -42,8 +42,15 @@ pub(super) fn decode_versions(mut bytes: Bytes, folder: &Path) -> Result<Version
             bytes.advance(1);
             Ok(Version(bytes.get_u64()))
         }
-        Some(&found) if found != FORMAT => Err(Error::Format { folder: folder.into(), expected: FORMAT, found }),
-        _ => Err(Error::Corrupt { key: versions_key(), what: format!("{} bytes instead of 9", bytes.len()) }),
+        Some(&found) if found != FORMAT => Err(Error::Format {
+            folder: folder.into(),
+            expected: FORMAT,
+            found,
+        }),
+        _ => Err(Error::Corrupt {
+            key: versions_key(),
+            what: format!("{} bytes instead of 9", bytes.len()),
+        }),
     }
 }
 
@@ -58,35 +65,64 @@ pub(super) fn encode_value(version: Version, value: &[u8]) -> Bytes {
 /// Reads an entry's value. The result shares `bytes`.
 pub(super) fn decode_value(key: &Key, mut bytes: Bytes) -> Result<Versioned, Error> {
     if bytes.len() < VERSION_BYTES {
-        return Err(Error::Corrupt { key: key.clone(), what: format!("{} bytes are no version", bytes.len()) });
+        return Err(Error::Corrupt {
+            key: key.clone(),
+            what: format!("{} bytes are no version", bytes.len()),
+        });
     }
     let version = Version(bytes.get_u64());
-    Ok(Versioned { version, value: bytes })
+    Ok(Versioned {
+        version,
+        value: bytes,
+    })
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)] // a test says enough by failing
 mod tests {
     use super::*;
 
     #[test]
     fn the_bytes_never_change() {
-        assert_eq!(encode_value(Version(0x0102), b"value"), &b"\0\0\0\0\0\0\x01\x02value"[..]);
-        assert_eq!(encode_versions(Version(1 << 20)), &b"\x01\0\0\0\0\0\x10\0\0"[..]);
+        assert_eq!(
+            encode_value(Version(0x0102), b"value"),
+            &b"\0\0\0\0\0\0\x01\x02value"[..]
+        );
+        assert_eq!(
+            encode_versions(Version(1 << 20)),
+            &b"\x01\0\0\0\0\0\x10\0\0"[..]
+        );
         assert_eq!(versions_key().as_bytes(), b"\xFFversions");
     }
 
     #[test]
     fn what_was_written_is_read() {
         let read = decode_value(&versions_key(), encode_value(Version(7), b"")).unwrap();
-        assert_eq!(read, Versioned { version: Version(7), value: Bytes::new() });
-        assert_eq!(decode_versions(encode_versions(Version(9)), Path::new("/f")).unwrap(), Version(9));
+        assert_eq!(
+            read,
+            Versioned {
+                version: Version(7),
+                value: Bytes::new()
+            }
+        );
+        assert_eq!(
+            decode_versions(encode_versions(Version(9)), Path::new("/f")).unwrap(),
+            Version(9)
+        );
     }
 
     #[test]
     fn what_was_not_written_is_refused() {
-        assert!(matches!(decode_value(&versions_key(), Bytes::from_static(b"short")), Err(Error::Corrupt { .. })));
-        let refuse = |bytes| decode_versions(Bytes::from_static(bytes), Path::new("/f")).unwrap_err();
-        assert!(matches!(refuse(b"\x02whatever comes"), Error::Format { found: 2, .. }));
+        assert!(matches!(
+            decode_value(&versions_key(), Bytes::from_static(b"short")),
+            Err(Error::Corrupt { .. })
+        ));
+        let refuse =
+            |bytes| decode_versions(Bytes::from_static(bytes), Path::new("/f")).unwrap_err();
+        assert!(matches!(
+            refuse(b"\x02whatever comes"),
+            Error::Format { found: 2, .. }
+        ));
         assert!(matches!(refuse(b"\x01short"), Error::Corrupt { .. }));
         assert!(matches!(refuse(b""), Error::Corrupt { .. }));
     }

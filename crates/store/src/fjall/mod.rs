@@ -64,14 +64,23 @@ impl Fjall {
             None => Version::ABSENT,
             Some(entry) => layout::decode_versions(entry, folder)?,
         };
-        Ok(Fjall { db, data, newest, reserved: AtomicU64::new(newest.0) })
+        Ok(Fjall {
+            db,
+            data,
+            newest,
+            reserved: AtomicU64::new(newest.0),
+        })
     }
 
     /// Sets aside the next versions, `version` being the first.
     fn reserve(&self, version: Version) -> Result<(), Error> {
         let last = version.0 + (VERSIONS_AT_A_TIME - 1);
         let mut batch = self.db.batch();
-        batch.insert(&self.data, layout::versions_key().0, layout::encode_versions(Version(last)));
+        batch.insert(
+            &self.data,
+            layout::versions_key().0,
+            layout::encode_versions(Version(last)),
+        );
         batch.commit().map_err(io("write the version counter"))?;
         self.flush()?;
         self.reserved.store(last, Ordering::Relaxed);
@@ -99,7 +108,9 @@ impl Backend for Fjall {
         let mut batch = ::fjall::OwnedWriteBatch::with_capacity(self.db.clone(), ops.len());
         for (key, op) in ops {
             match op {
-                Op::Put(value) => batch.insert(&self.data, key.0, layout::encode_value(version, &value)),
+                Op::Put(value) => {
+                    batch.insert(&self.data, key.0, layout::encode_value(version, &value))
+                }
                 Op::Delete => batch.remove(&self.data, key.0),
             }
         }
@@ -107,17 +118,24 @@ impl Backend for Fjall {
     }
 
     fn flush(&self) -> Result<(), Error> {
-        self.db.persist(PersistMode::SyncData).map_err(io("flush the journal"))
+        self.db
+            .persist(PersistMode::SyncData)
+            .map_err(io("flush the journal"))
     }
 }
 
 impl std::fmt::Debug for Fjall {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Fjall").field("newest", &self.newest).finish_non_exhaustive()
+        f.debug_struct("Fjall")
+            .field("newest", &self.newest)
+            .finish_non_exhaustive()
     }
 }
 
 /// Turns fjall's error into ours.
 fn io(operation: &'static str) -> impl Fn(::fjall::Error) -> Error {
-    move |error| Error::Io { operation, reason: error.to_string() }
+    move |error| Error::Io {
+        operation,
+        reason: error.to_string(),
+    }
 }

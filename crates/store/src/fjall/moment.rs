@@ -20,7 +20,10 @@ pub(super) struct Moment {
 impl Moment {
     /// The data as it is now.
     pub(super) fn new(db: &Database, data: &Keyspace) -> Self {
-        Moment { snapshot: db.snapshot(), data: data.clone() }
+        Moment {
+            snapshot: db.snapshot(),
+            data: data.clone(),
+        }
     }
 
     /// What [`Snapshot::get`] gives.
@@ -29,12 +32,17 @@ impl Moment {
         if key.as_bytes().is_empty() {
             return Ok(None);
         }
-        self.get_raw(key)?.map(|bytes| layout::decode_value(key, bytes)).transpose()
+        self.get_raw(key)?
+            .map(|bytes| layout::decode_value(key, bytes))
+            .transpose()
     }
 
     /// The bytes under `key`, not copied.
     pub(super) fn get_raw(&self, key: &Key) -> Result<Option<Bytes>, Error> {
-        let found = self.snapshot.get(&self.data, key.as_bytes()).map_err(io("read an entry"))?;
+        let found = self
+            .snapshot
+            .get(&self.data, key.as_bytes())
+            .map_err(io("read an entry"))?;
         Ok(found.map(Bytes::from))
     }
 }
@@ -45,12 +53,19 @@ impl Snapshot for Moment {
         self.read(key)
     }
 
-    async fn scan(&self, range: Range<Key>, limit: usize, order: Order) -> Result<Vec<(Key, Versioned)>, Error> {
+    async fn scan(
+        &self,
+        range: Range<Key>,
+        limit: usize,
+        order: Order,
+    ) -> Result<Vec<(Key, Versioned)>, Error> {
         let range = range.start..range.end.min(layout::end_of_data());
         if range.is_empty() {
             return Ok(Vec::new());
         }
-        let entries = self.snapshot.range(&self.data, range.start.as_bytes()..range.end.as_bytes());
+        let entries = self
+            .snapshot
+            .range(&self.data, range.start.as_bytes()..range.end.as_bytes());
         match order {
             Order::Forward => entries.take(limit).map(read_entry).collect(),
             Order::Reverse => entries.rev().take(limit).map(read_entry).collect(),

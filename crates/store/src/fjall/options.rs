@@ -11,7 +11,7 @@ pub struct Options {
     /// Memory for blocks read from the disk, in bytes. 64 MiB: the journal tails and mailboxes that are read again and
     /// again still lie in the write buffers; the cache serves activations and scans.
     pub cache_bytes: u64,
-    /// How large one write buffer grows before it becomes a file, in bytes, at least 1 MiB. 32 MiB: up to four wait
+    /// How large one write buffer grows before it becomes a file, in bytes, at least 64 KiB. 32 MiB: up to four wait
     /// for the disk behind the one being filled, so writes take 160 MiB of memory at the worst.
     pub write_buffer_bytes: u64,
     /// How much journal may be kept, in bytes, at least 64 MiB. 256 MiB: it bounds what a start after a crash reads.
@@ -25,7 +25,12 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         const MIB: u64 = 1 << 20;
-        Options { cache_bytes: 64 * MIB, write_buffer_bytes: 32 * MIB, journal_bytes: 256 * MIB, worker_threads: 1 }
+        Options {
+            cache_bytes: 64 * MIB,
+            write_buffer_bytes: 32 * MIB,
+            journal_bytes: 256 * MIB,
+            worker_threads: 1,
+        }
     }
 }
 
@@ -41,13 +46,19 @@ impl Options {
             .manual_journal_persist(true)
             .open()
             .map_err(|error| match error {
-                ::fjall::Error::Locked => Error::InUse { folder: folder.into() },
-                other => {
-                    Error::Io { operation: "open the data folder", reason: format!("{}: {other}", folder.display()) }
-                }
+                ::fjall::Error::Locked => Error::InUse {
+                    folder: folder.into(),
+                },
+                other => Error::Io {
+                    operation: "open the data folder",
+                    reason: format!("{}: {other}", folder.display()),
+                },
             })?;
         let data = db
-            .keyspace("data", || KeyspaceCreateOptions::default().max_memtable_size(self.write_buffer_bytes.max(1 << 20)))
+            .keyspace("data", || {
+                KeyspaceCreateOptions::default()
+                    .max_memtable_size(self.write_buffer_bytes.max(64 << 10))
+            })
             .map_err(io("open the data keyspace"))?;
         Ok((db, data))
     }

@@ -66,8 +66,10 @@ impl Element {
 ///
 /// [`Error::Corrupt`] if it is no path.
 pub fn decode(key: &Key) -> Result<Vec<Element>, Error> {
-    unpack(key.as_bytes())
-        .map_err(|error| Error::Corrupt { key: key.clone(), what: format!("the key is no path: {error}") })
+    unpack(key.as_bytes()).map_err(|error| Error::Corrupt {
+        key: key.clone(),
+        what: format!("the key is no path: {error}"),
+    })
 }
 
 /// The type codes of the tuple encoding that our paths use.
@@ -97,11 +99,16 @@ impl<'de> TupleUnpack<'de> for Element {
         match *input.first().ok_or(PackError::MissingBytes)? {
             code::NULL => Ok((&input[1..], Element::Null)),
             code::BYTES => read(input, depth, Element::Bytes),
-            code::STRING => read(input, depth, |value: Cow<'_, str>| Element::Str(value.into_owned())),
+            code::STRING => read(input, depth, |value: Cow<'_, str>| {
+                Element::Str(value.into_owned())
+            }),
             code::INT_FIRST..=code::INT_LAST => read(input, depth, Element::Int),
             code::DOUBLE => read(input, depth, Element::F64),
             code::FALSE | code::TRUE => read(input, depth, Element::Bool),
-            found => Err(PackError::BadCode { found, expected: None }),
+            found => Err(PackError::BadCode {
+                found,
+                expected: None,
+            }),
         }
     }
 }

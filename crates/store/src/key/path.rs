@@ -62,7 +62,11 @@ impl Path {
     #[must_use]
     pub fn f64(self, value: f64) -> Path {
         // NaNs differ in their sign and payload, but no reader could tell them apart.
-        self.push(&if value.is_nan() { f64::from_bits(CANONICAL_NAN) } else { value })
+        self.push(&if value.is_nan() {
+            f64::from_bits(CANONICAL_NAN)
+        } else {
+            value
+        })
     }
 
     /// Adds a boolean. False comes before true.

@@ -58,18 +58,35 @@ pub enum Step {
 
 /// Sequences of up to `length` steps over a few keys, so that steps meet.
 pub fn steps(length: usize) -> impl Strategy<Value = Vec<Step>> {
-    let commit = (vec(key(), 0..3), prop::option::weighted(0.2, key()), vec((key(), op()), 0..6), any::<bool>());
+    let commit = (
+        vec(key(), 0..3),
+        prop::option::weighted(0.2, key()),
+        vec((key(), op()), 0..6),
+        any::<bool>(),
+    );
     let commit = commit.prop_map(|(right, wrong, ops, now)| Step::Commit {
         right,
         wrong,
         ops,
         urgency: if now { Urgency::Now } else { Urgency::Soon },
     });
-    let scan = (key(), key(), prop_oneof![0..4usize, Just(usize::MAX)], any::<bool>()).prop_map(
-        |(start, end, limit, forward)| {
-            Step::Scan(start..end, limit, if forward { Order::Forward } else { Order::Reverse })
-        },
-    );
+    let scan = (
+        key(),
+        key(),
+        prop_oneof![0..4usize, Just(usize::MAX)],
+        any::<bool>(),
+    )
+        .prop_map(|(start, end, limit, forward)| {
+            Step::Scan(
+                start..end,
+                limit,
+                if forward {
+                    Order::Forward
+                } else {
+                    Order::Reverse
+                },
+            )
+        });
     let step = prop_oneof![
         12 => commit,
         2 => Just(Step::Hold),
@@ -83,7 +100,11 @@ pub fn steps(length: usize) -> impl Strategy<Value = Vec<Step>> {
 
 /// Short keys out of few bytes, among them the lowest and the highest that a key may start with.
 fn key() -> impl Strategy<Value = Key> {
-    vec(prop::sample::select(vec![0x00, 0x01, b'a', b'b', 0xFE]), 1..4).prop_map(Key::from)
+    vec(
+        prop::sample::select(vec![0x00, 0x01, b'a', b'b', 0xFE]),
+        1..4,
+    )
+    .prop_map(Key::from)
 }
 
 fn op() -> impl Strategy<Value = Op> {
@@ -107,11 +128,20 @@ pub async fn check(subject: &mut impl Subject, steps: Vec<Step>) {
     };
     for step in steps {
         match step {
-            Step::Commit { right, wrong, ops, urgency } => run.commit(right, wrong, ops, urgency).await,
+            Step::Commit {
+                right,
+                wrong,
+                ops,
+                urgency,
+            } => run.commit(right, wrong, ops, urgency).await,
             Step::Hold => run.hold(),
             Step::Get(key) => run.get(&key).await,
             Step::Scan(range, limit, order) => run.scan(range, limit, order).await,
-            Step::Flush => run.store().flushed(run.newest).await.expect("the store works"),
+            Step::Flush => run
+                .store()
+                .flushed(run.newest)
+                .await
+                .expect("the store works"),
             Step::Reopen { crashed } => run.reopen(subject, crashed).await,
         }
     }
@@ -131,8 +161,18 @@ struct Run {
 }
 
 impl Run {
-    async fn commit(&mut self, right: Vec<Key>, wrong: Option<Key>, ops: Vec<(Key, Op)>, urgency: Urgency) {
-        let mut batch = Batch { urgency, ops: ops.into_iter().collect(), ..Batch::default() };
+    async fn commit(
+        &mut self,
+        right: Vec<Key>,
+        wrong: Option<Key>,
+        ops: Vec<(Key, Op)>,
+        urgency: Urgency,
+    ) {
+        let mut batch = Batch {
+            urgency,
+            ops: ops.into_iter().collect(),
+            ..Batch::default()
+        };
         for key in right {
             let version = self.version(&key);
             batch.guard(key, version);
@@ -142,7 +182,11 @@ impl Run {
             Some(key) => {
                 let (found, expected) = (self.version(key), Version(self.version(key).0 + 1));
                 batch.guard(key.clone(), expected);
-                Some(Error::Conflict { key: key.clone(), expected, found })
+                Some(Error::Conflict {
+                    key: key.clone(),
+                    expected,
+                    found,
+                })
             }
         };
         let ops = batch.ops.clone();
@@ -153,7 +197,11 @@ impl Run {
         }
         let commit = result.expect("all guards hold");
         if ops.is_empty() {
-            assert_eq!(commit, self.store().visible(), "a batch without changes is no commit");
+            assert_eq!(
+                commit,
+                self.store().visible(),
+                "a batch without changes is no commit"
+            );
             return;
         }
         assert!(commit > self.newest, "{commit:?} after {:?}", self.newest);
@@ -161,40 +209,61 @@ impl Run {
         self.newest = commit;
         for (key, op) in ops {
             match op {
-                Op::Put(value) => self.model.insert(key, Versioned { version: commit.into(), value }),
+                Op::Put(value) => self.model.insert(
+                    key,
+                    Versioned {
+                        version: commit.into(),
+                        value,
+                    },
+                ),
                 Op::Delete => self.model.remove(&key),
             };
         }
     }
 
     fn version(&self, key: &Key) -> Version {
-        self.model.get(key).map_or(Version::ABSENT, |entry| entry.version)
+        self.model
+            .get(key)
+            .map_or(Version::ABSENT, |entry| entry.version)
     }
 
     fn hold(&mut self) {
         if self.held.len() == 4 {
             self.held.remove(0);
         }
-        self.held.push((self.store().snapshot(), self.model.clone()));
+        self.held
+            .push((self.store().snapshot(), self.model.clone()));
     }
 
     async fn get(&mut self, key: &Key) {
-        assert_eq!(self.store().latest(key).await.expect("readable"), self.model.get(key).cloned());
+        assert_eq!(
+            self.store().latest(key).await.expect("readable"),
+            self.model.get(key).cloned()
+        );
         for (snapshot, model) in self.moments() {
-            assert_eq!(snapshot.get(key).await.expect("readable"), model.get(key).cloned());
+            assert_eq!(
+                snapshot.get(key).await.expect("readable"),
+                model.get(key).cloned()
+            );
         }
     }
 
     async fn scan(&mut self, range: Range<Key>, limit: usize, order: Order) {
         for (snapshot, model) in self.moments() {
-            let found = snapshot.scan(range.clone(), limit, order).await.expect("readable");
+            let found = snapshot
+                .scan(range.clone(), limit, order)
+                .await
+                .expect("readable");
             // Not `BTreeMap::range`, which panics on a reversed range.
             let within = model.into_iter().filter(|(key, _)| range.contains(key));
             let expected: Vec<_> = match order {
                 Order::Forward => within.take(limit).collect(),
                 Order::Reverse => within.rev().take(limit).collect(),
             };
-            assert_eq!(found, expected, "{order:?} scan of {range:?}, at most {limit}");
+            assert_eq!(
+                found, expected,
+                "{order:?} scan of {range:?}, at most {limit}"
+            );
         }
     }
 
@@ -210,7 +279,10 @@ impl Run {
             return;
         }
         if crashed {
-            self.store().flushed(self.newest).await.expect("the store works");
+            self.store()
+                .flushed(self.newest)
+                .await
+                .expect("the store works");
             subject.crash();
         } else {
             self.store().close().await.expect("the store closes");
@@ -218,10 +290,15 @@ impl Run {
         self.held.clear();
         self.store = None;
         self.store = Some(subject.open());
-        assert!(self.store().visible() >= self.newest, "versions go on where they were");
+        assert!(
+            self.store().visible() >= self.newest,
+            "versions go on where they were"
+        );
     }
 
     fn store(&self) -> &dyn Store {
-        self.store.as_deref().expect("nothing is asked of a store that is being opened")
+        self.store
+            .as_deref()
+            .expect("nothing is asked of a store that is being opened")
     }
 }

@@ -32,8 +32,17 @@ struct Disk {
 impl LossyBackend {
     fn new(kept: Map, newest: Version, flush_time: Duration) -> Self {
         let memory = Memory::resume(kept.clone(), newest);
-        let disk = Disk { kept, at_risk: Vec::new(), newest, crashed: false };
-        LossyBackend { memory, disk: Mutex::new(disk), flush_time }
+        let disk = Disk {
+            kept,
+            at_risk: Vec::new(),
+            newest,
+            crashed: false,
+        };
+        LossyBackend {
+            memory,
+            disk: Mutex::new(disk),
+            flush_time,
+        }
     }
 }
 
@@ -75,7 +84,10 @@ impl Backend for LossyBackend {
 impl Disk {
     fn check(&self) -> Result<(), Error> {
         match self.crashed {
-            true => Err(Error::Io { operation: "reach the disk", reason: "the power is off".into() }),
+            true => Err(Error::Io {
+                operation: "reach the disk",
+                reason: "the power is off".into(),
+            }),
             false => Ok(()),
         }
     }
@@ -95,7 +107,10 @@ impl Lossy {
     /// An empty store whose flush takes `flush_time`.
     #[must_use]
     pub fn open(flush_time: Duration) -> Lossy {
-        Lossy { store: Embedded::new(LossyBackend::new(Map::new(), Version::ABSENT, flush_time)), lost: 0 }
+        Lossy {
+            store: Embedded::new(LossyBackend::new(Map::new(), Version::ABSENT, flush_time)),
+            lost: 0,
+        }
     }
 
     /// Turns the power off, and gives the store that comes up afterwards.
@@ -108,7 +123,8 @@ impl Lossy {
         let mut disk = backend.disk.lock();
         disk.crashed = true;
         let at_risk = disk.at_risk.len();
-        let survive = usize::try_from(scramble(seed) % (at_risk as u64 + 1)).expect("at most the length of a Vec");
+        let survive = usize::try_from(scramble(seed) % (at_risk as u64 + 1))
+            .expect("at most the length of a Vec");
         let left = match survive {
             0 => disk.kept.clone(),
             n => disk.at_risk[n - 1].1.clone(),

@@ -96,6 +96,9 @@ impl Failure {
                  `pip install {package}` there, if it is a package in pure Python"
             ));
         }
+        if exception.starts_with("FileNotFoundError: ") {
+            text.push_str("\nAn actor has no files, and neither has its build: put the data into a module that the file imports");
+        }
         text
     }
 }

@@ -53,7 +53,7 @@ impl Stage {
     pub(super) fn installed_packages(&self, componentize_py: &Path) -> Option<PathBuf> {
         let active = tools::variable("VIRTUAL_ENV").map(PathBuf::from);
         let of_tool = componentize_py.parent().and_then(Path::parent).map(Path::to_owned);
-        let packages = active.into_iter().chain(of_tool).find_map(|root| site_packages(&root))?;
+        let packages = active.into_iter().chain(of_tool).find_map(|root| tools::site_packages(&root))?;
         let own: BTreeSet<_> = self.files.iter().filter_map(|file| file.name.split(['/', '.']).next()).collect();
         let tops: BTreeSet<_> = self.imports.keys().filter_map(|module| module.split('.').next()).collect();
         let is_installed = |top: &&str| {
@@ -62,20 +62,6 @@ impl Stage {
         let uses_any = tops.iter().any(is_installed);
         uses_any.then_some(packages)
     }
-}
-
-/// The packages of an environment.
-fn site_packages(root: &Path) -> Option<PathBuf> {
-    if !root.join("pyvenv.cfg").is_file() {
-        return None;
-    }
-    let windows = root.join("Lib/site-packages");
-    if windows.is_dir() {
-        return Some(windows);
-    }
-    let mut folders: Vec<_> = fs::read_dir(root.join("lib")).ok()?.filter_map(Result::ok).map(|entry| entry.path()).collect();
-    folders.sort();
-    folders.into_iter().map(|folder| folder.join("site-packages")).find(|folder| folder.is_dir())
 }
 
 /// What is installed in a folder of packages: each distribution's name with its list of files and their digests.
