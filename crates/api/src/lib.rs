@@ -9,6 +9,8 @@
 //! * `body`: request bodies within their limits
 //! * `problem`: a failure as a response
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
 mod actor_path;
 mod actors;
 mod applications;

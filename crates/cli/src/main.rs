@@ -1,1 +1,40 @@
-fn main(){}
+//! The `plexspaces` command: run a node, build components, deploy them, talk to actors.
+//!
+//! * [`command`]: the subcommands, one file each
+//! * [`build`]: components from Python and Rust sources
+//! * [`client`]: a node's HTTP interface, from the other side
+//! * [`output`]: what goes to the terminal, errors included
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod build;
+mod client;
+mod command;
+mod output;
+
+use clap::Parser;
+use std::process::ExitCode;
+
+#[derive(Parser)]
+#[command(
+    name = "plexspaces",
+    version,
+    about = "Durable WebAssembly actors: run a node, build components, deploy them, talk to actors",
+    after_help = "Example:\n  plexspaces start &\n  plexspaces build calculator.py -o calculator.wasm\n  \
+        plexspaces deploy --app-id calc --name calculator --version 1.0.0 --wasm calculator.wasm\n  \
+        plexspaces invoke calculator '{\"op\": \"add\", \"a\": 2, \"b\": 3}'"
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: command::Command,
+}
+
+fn main() -> ExitCode {
+    match Cli::parse().command.run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::failure(&error);
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -4,6 +4,10 @@ mod support;
 
 use std::time::{Duration, Instant};
 use support::{Home, Node, guest, resident_kib};
+use tokio::sync::RwLock;
+
+/// Who measures takes it for writing, the others for reading: nobody misbehaves beside a measurement.
+static QUIET: RwLock<()> = RwLock::const_new(());
 
 const LIMITS: &str = "[actors.misbehave.limits]\nturn_ms = 300\nmemory_bytes = 16777216\nmessage_bytes = 1048576\neffects = 100\n";
 
@@ -25,6 +29,7 @@ async fn unharmed(node: &Node, actor: &str) {
 
 #[tokio::test]
 async fn a_loop_ends_at_the_time_limit() {
+    let _quiet = QUIET.read().await;
     let home = Home::new();
     let node = node(&home).await;
     let start = Instant::now();
@@ -36,6 +41,7 @@ async fn a_loop_ends_at_the_time_limit() {
 
 #[tokio::test]
 async fn a_hoard_ends_at_the_memory_limit() {
+    let _quiet = QUIET.read().await;
     let home = Home::new();
     let node = node(&home).await;
     let before = resident_kib(node.pid());
@@ -49,6 +55,7 @@ async fn a_hoard_ends_at_the_memory_limit() {
 
 #[tokio::test]
 async fn a_recursion_ends_at_the_stack_limit() {
+    let _quiet = QUIET.read().await;
     let home = Home::new();
     let node = node(&home).await;
     node.ask("misbehave/recurse", "recurse", "").await.failed("PS3005");
@@ -57,6 +64,7 @@ async fn a_recursion_ends_at_the_stack_limit() {
 
 #[tokio::test]
 async fn a_trap_is_told_and_its_backtrace_is_logged() {
+    let _quiet = QUIET.read().await;
     let home = Home::new();
     let node = node(&home).await;
     node.ask("misbehave/trap", "trap", "").await.refused(500, "PS3002");
@@ -70,6 +78,7 @@ async fn a_trap_is_told_and_its_backtrace_is_logged() {
 
 #[tokio::test]
 async fn a_trap_in_init_is_a_failed_activation() {
+    let _quiet = QUIET.read().await;
     let home = Home::new();
     let node = node(&home).await;
     node.deploy("trapinit", &guest("trapinit")).await;
@@ -85,6 +94,7 @@ async fn a_trap_in_init_is_a_failed_activation() {
 
 #[tokio::test]
 async fn an_error_reaches_the_caller_with_its_kind() {
+    let _quiet = QUIET.read().await;
     let home = Home::new();
     let node = node(&home).await;
     for (kind, status) in [
@@ -108,6 +118,7 @@ async fn an_error_reaches_the_caller_with_its_kind() {
 
 #[tokio::test]
 async fn a_reply_over_the_limit_is_not_sent() {
+    let _quiet = QUIET.read().await;
     let home = Home::new();
     let node = node(&home).await;
     let answer = node.ask("misbehave/big", "big", "1048576").await.ok();
@@ -124,6 +135,7 @@ async fn a_reply_over_the_limit_is_not_sent() {
 
 #[tokio::test]
 async fn effects_over_the_limit_are_none_at_all() {
+    let _quiet = QUIET.read().await;
     let home = Home::new();
     let node = node(&home).await;
     node.ask("misbehave/effects", "write_many", "100").await.ok();
@@ -134,6 +146,7 @@ async fn effects_over_the_limit_are_none_at_all() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_loops_are_not_noticed() {
+    let _quiet = QUIET.write().await;
     let home = Home::new();
     let node = node(&home).await;
     node.ask("counter/neighbour", "add", "1").await.ok();
@@ -162,6 +175,7 @@ async fn two_loops_are_not_noticed() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_crowd_of_misbehaviour_is_not_noticed() {
+    let _quiet = QUIET.write().await;
     let home = Home::new();
     let node = node(&home).await;
     node.ask("counter/neighbour", "add", "1").await.ok();

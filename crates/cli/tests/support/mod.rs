@@ -59,16 +59,8 @@ impl Home {
 
     /// Starts a node here and waits until it listens.
     pub(crate) fn start(&self) -> Node {
-        let log = OpenOptions::new().create(true).append(true).open(self.log()).expect("the log can be written");
-        let mut child = Command::new(env!("CARGO_BIN_EXE_plexspaces"))
-            .args(["start", "--node-id", "t", "--http-addr", "127.0.0.1:0", "--data-dir"])
-            .arg(self.data())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(log)
-            .spawn()
-            .expect("the binary starts");
-        let stdout = BufReader::new(child.stdout.take().expect("stdout is piped"));
+        let mut node = self.spawn();
+        let stdout = BufReader::new(node.child.stdout.take().expect("stdout is piped"));
         let (tell, told) = mpsc::channel();
         // It reads to the end, so that the node never waits for a reader.
         std::thread::spawn(move || {
@@ -78,12 +70,25 @@ impl Home {
                 }
             }
         });
-        let mut node = Node { child, api: Api::default(), log: self.log() };
         match told.recv_timeout(PATIENCE) {
             Ok(url) => node.api.url = url,
             Err(_) => panic!("the node does not listen: {:?}", node.child.try_wait()),
         }
         node
+    }
+
+    /// Starts a node here and gives it before it listens: to be killed in the middle of its start.
+    pub(crate) fn spawn(&self) -> Node {
+        let log = OpenOptions::new().create(true).append(true).open(self.log()).expect("the log can be written");
+        let child = Command::new(env!("CARGO_BIN_EXE_plexspaces"))
+            .args(["start", "--node-id", "t", "--http-addr", "127.0.0.1:0", "--data-dir"])
+            .arg(self.data())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .expect("the binary starts");
+        Node { child, api: Api::default(), log: self.log() }
     }
 }
 
@@ -152,9 +157,9 @@ impl Default for Api {
 }
 
 impl Api {
-    /// A client of the same kind for a node elsewhere.
-    pub(crate) fn at(url: &str) -> Self {
-        Api { url: url.to_owned(), ..Api::default() }
+    /// The same client for a node that is elsewhere now.
+    pub(crate) fn at(&self, url: &str) -> Self {
+        Api { url: url.to_owned(), client: self.client.clone() }
     }
 
     /// `127.0.0.1:port`.

@@ -1,0 +1,183 @@
+//! `plexspaces start`: runs a node until it is told to stop.
+
+use crate::output;
+use anyhow::{Context as _, Result};
+use clap::Args;
+use plexspaces_core::{Code, Error};
+use plexspaces_node::{Node, Options};
+use plexspaces_store::{Error as StoreError, Fjall, FjallOptions, Store};
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tracing_subscriber::EnvFilter;
+
+/// How long the HTTP server has to pass on the errors of a node whose store has failed.
+const LAST_ANSWERS: Duration = Duration::from_secs(2);
+
+/// The options of `start`.
+#[derive(Args)]
+#[command(after_help = "Logs go to stderr; the environment variable RUST_LOG sets how much (default info).\n\n\
+    Example:\n  plexspaces start --node-id node-1 --data-dir ./plexspaces-data --http-addr 127.0.0.1:8001")]
+pub(crate) struct Start {
+    /// The node's name
+    #[arg(long, value_name = "NAME", default_value = "node-1")]
+    node_id: String,
+    /// Reserved for gRPC; nothing listens there yet
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8000")]
+    listen_addr: SocketAddr,
+    /// Where to serve HTTP; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8001")]
+    http_addr: String,
+    /// The folder with everything the node keeps
+    #[arg(long, value_name = "FOLDER", default_value = "./plexspaces-data")]
+    data_dir: PathBuf,
+}
+
+impl Start {
+    pub(crate) async fn run(self) -> Result<()> {
+        log();
+        let mut stop = Stop::listen()?;
+        // Bound first, since it is soon told whether that works; requests wait until the node is ready.
+        let listener = bind(&self.http_addr).await?;
+        let address = listener.local_addr().context("cannot tell the address that was bound")?;
+        let node = Node::start(Options {
+            node_id: self.node_id,
+            store: open(&self.data_dir)?,
+            cache: self.data_dir.join("cache"),
+        })
+        .await?;
+        tracing::info!(node = node.id(), %address, reserved = %self.listen_addr, "the node is ready");
+
+        let (end, ended) = oneshot::channel::<()>();
+        // Both a word and a sender that is gone mean the end.
+        let shutdown = async move { drop(ended.await) };
+        let mut server = tokio::spawn(plexspaces_api::serve(node.clone(), listener, shutdown));
+        output::line(&format!("listening on http://{address}"))?;
+
+        tokio::select! {
+            () = stop.signal() => {}
+            error = node.failed() => {
+                drop(end);
+                // The node is lost either way; this is for those who wait for an answer.
+                let _ = tokio::time::timeout(LAST_ANSWERS, server).await;
+                return Err(error.into());
+            }
+            served = &mut server => {
+                served.context("the HTTP server panicked")?.context("the HTTP server stopped")?;
+                return Ok(node.shutdown().await?);
+            }
+        }
+        tracing::info!("stopping; a second signal stops at once");
+        drop(end);
+        tokio::select! {
+            served = server => served.context("the HTTP server panicked")?.context("the HTTP server stopped")?,
+            () = stop.signal() => tracing::warn!("stopping without waiting for requests under way"),
+        }
+        node.shutdown().await?;
+        tracing::info!("stopped");
+        Ok(())
+    }
+}
+
+fn log() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}
+
+async fn bind(address: &str) -> Result<TcpListener, Error> {
+    TcpListener::bind(address).await.map_err(|error| {
+        Error::new(Code::AddressInUse, format!("cannot serve HTTP on {address}: {error}")).with("address", address)
+    })
+}
+
+/// Opens the store in the data folder, and makes the folder if it is missing.
+fn open(folder: &Path) -> Result<Arc<dyn Store>, Error> {
+    std::fs::create_dir_all(folder).map_err(|error| {
+        Error::new(
+            Code::DataFolderUnusable,
+            format!("the data folder {} cannot be used: {error}", folder.display()),
+        )
+    })?;
+    let store = Fjall::open(folder.join("store"), &FjallOptions::default()).map_err(|e| unopened(&e))?;
+    Ok(Arc::new(store))
+}
+
+fn unopened(error: &StoreError) -> Error {
+    let code = match error {
+        StoreError::InUse { .. } => Code::DataFolderInUse,
+        StoreError::Corrupt { .. } => Code::Corrupt,
+        _ => Code::DataFolderUnusable,
+    };
+    Error::new(code, error.to_string())
+}
+
+/// The signals that mean "stop".
+struct Stop {
+    #[cfg(unix)]
+    interrupt: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl Stop {
+    #[cfg(unix)]
+    fn listen() -> Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let listen = |kind| signal(kind).context("cannot listen for signals");
+        Ok(Stop {
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+        })
+    }
+
+    #[cfg(unix)]
+    fn signal(&mut self) -> impl Future<Output = ()> {
+        async {
+            tokio::select! {
+                _ = self.interrupt.recv() => {}
+                _ = self.terminate.recv() => {}
+            }
+        }
+    }
+
+    #[cfg(not(unix))]
+    fn listen() -> Result<Self> {
+        Ok(Stop {})
+    }
+
+    #[cfg(not(unix))]
+    fn signal(&mut self) -> impl Future<Output = ()> {
+        async {
+            if tokio::signal::ctrl_c().await.is_err() {
+                std::future::pending().await
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_in_use_or_unusable_is_told_apart() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = open(dir.path()).unwrap();
+        assert_eq!(open(dir.path()).err().unwrap().code, Code::DataFolderInUse);
+        drop(first);
+        let file = dir.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        assert_eq!(open(&file).err().unwrap().code, Code::DataFolderUnusable);
+    }
+
+    #[tokio::test]
+    async fn an_address_in_use_is_told() {
+        let first = bind("127.0.0.1:0").await.unwrap();
+        let address = first.local_addr().unwrap().to_string();
+        assert_eq!(bind(&address).await.unwrap_err().code, Code::AddressInUse);
+    }
+}
