@@ -14,8 +14,14 @@ use std::borrow::Cow;
 pub(crate) fn parse(raw: &str) -> Result<ActorId> {
     let mut parts = raw.split('/');
     let tenant = decode("tenant", parts.next().unwrap_or_default())?;
-    let namespace = decode("namespace", parts.next().ok_or_else(|| missing("namespace"))?)?;
-    let kind = decode("actor type", parts.next().ok_or_else(|| missing("actor type"))?)?;
+    let namespace = decode(
+        "namespace",
+        parts.next().ok_or_else(|| missing("namespace"))?,
+    )?;
+    let kind = decode(
+        "actor type",
+        parts.next().ok_or_else(|| missing("actor type"))?,
+    )?;
     let key = match parts.next() {
         Some(raw) => decode("actor key", raw)?,
         None => Cow::Borrowed(""),
@@ -35,15 +41,20 @@ pub(crate) fn parse(raw: &str) -> Result<ActorId> {
 }
 
 fn decode<'a>(what: &str, raw: &'a str) -> Result<Cow<'a, str>> {
-    percent_decode_str(raw)
-        .decode_utf8()
-        .map_err(|_| Error::new(Code::InvalidId, format!("the {what} {raw:?} is not UTF-8 once decoded")))
+    percent_decode_str(raw).decode_utf8().map_err(|_| {
+        Error::new(
+            Code::InvalidId,
+            format!("the {what} {raw:?} is not UTF-8 once decoded"),
+        )
+    })
 }
 
 fn missing(what: &str) -> Error {
     Error::new(
         Code::InvalidId,
-        format!("the path lacks the {what}; it is /api/v1/actors/{{tenant}}/{{namespace}}/{{type}}[/{{key}}]"),
+        format!(
+            "the path lacks the {what}; it is /api/v1/actors/{{tenant}}/{{namespace}}/{{type}}[/{{key}}]"
+        ),
     )
 }
 

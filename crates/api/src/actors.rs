@@ -11,7 +11,11 @@ use plexspaces_core::{Code, Error};
 use plexspaces_node::Node;
 
 /// Handles a request whose path names an actor after `prefix` bytes.
-pub(crate) async fn handle(node: &Node, request: Request, prefix: usize) -> Result<Response, Problem> {
+pub(crate) async fn handle(
+    node: &Node,
+    request: Request,
+    prefix: usize,
+) -> Result<Response, Problem> {
     let (head, content) = request.into_parts();
     let to = actor_path::parse(&head.uri.path()[prefix..])?;
     let query = head.uri.query().unwrap_or_default();
@@ -27,14 +31,21 @@ pub(crate) async fn handle(node: &Node, request: Request, prefix: usize) -> Resu
             let limit = node.message_limit(&to)?;
             let payload = Bytes::from(serde_json::Value::Object(payload).to_string());
             if payload.len() as u64 > limit {
-                let message = format!("the query makes a message of {} bytes; this actor takes {limit}", payload.len());
-                return Err(Error::new(Code::MessageTooLarge, message).with("limit", limit).into());
+                let message = format!(
+                    "the query makes a message of {} bytes; this actor takes {limit}",
+                    payload.len()
+                );
+                return Err(Error::new(Code::MessageTooLarge, message)
+                    .with("limit", limit)
+                    .into());
             }
             (parameters, payload)
         }
         ref other => {
             let mut response = routes::not_allowed(other, head.uri.path()).into_response();
-            response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET,POST"));
+            response
+                .headers_mut()
+                .insert(header::ALLOW, HeaderValue::from_static("GET,POST"));
             return Ok(response);
         }
     };

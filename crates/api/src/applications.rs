@@ -19,7 +19,10 @@ pub(crate) struct Applications {
 /// An application's id in the path.
 type Id = Result<Path<String>, PathRejection>;
 
-pub(crate) async fn deploy(State(node): State<Node>, request: Request) -> Result<Json<Deployed>, Problem> {
+pub(crate) async fn deploy(
+    State(node): State<Node>,
+    request: Request,
+) -> Result<Json<Deployed>, Problem> {
     let deploy = upload::read(request).await?;
     Ok(Json(node.deploy(deploy).await?))
 }
@@ -43,7 +46,10 @@ fn checked(id: Id) -> Result<String, Problem> {
     match id {
         Ok(Path(id)) => Ok(id),
         Err(rejection) => {
-            let message = format!("the application id in the path is malformed: {}", rejection.body_text());
+            let message = format!(
+                "the application id in the path is malformed: {}",
+                rejection.body_text()
+            );
             Err(Error::new(Code::InvalidId, message).into())
         }
     }

@@ -17,7 +17,12 @@ pub(crate) const LINGER: Duration = Duration::from_secs(2);
 
 /// The length that the client announced.
 pub(crate) fn announced(headers: &HeaderMap) -> Option<u64> {
-    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+    headers
+        .get(header::CONTENT_LENGTH)?
+        .to_str()
+        .ok()?
+        .parse()
+        .ok()
 }
 
 /// Reads a message's payload of at most `limit` bytes.
@@ -32,8 +37,11 @@ pub(crate) async fn read(mut body: Body, headers: &HeaderMap, limit: u64) -> Res
     let mut whole = Bytes::new();
     let mut pieces = BytesMut::new();
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|e| Error::new(Code::MalformedRequest, format!("the body breaks off: {e}")))?;
-        let Ok(piece) = frame.into_data() else { continue };
+        let frame = frame
+            .map_err(|e| Error::new(Code::MalformedRequest, format!("the body breaks off: {e}")))?;
+        let Ok(piece) = frame.into_data() else {
+            continue;
+        };
         let so_far = whole.len() + pieces.len();
         if (so_far + piece.len()) as u64 > limit {
             discard(body, headers).await;
@@ -49,7 +57,11 @@ pub(crate) async fn read(mut body: Body, headers: &HeaderMap, limit: u64) -> Res
         }
         pieces.extend_from_slice(&piece);
     }
-    Ok(if pieces.is_empty() { whole } else { pieces.freeze() })
+    Ok(if pieces.is_empty() {
+        whole
+    } else {
+        pieces.freeze()
+    })
 }
 
 /// Reads on for a while without keeping anything; see [`LINGER`].
@@ -83,7 +95,10 @@ mod tests {
     async fn a_body_up_to_the_limit_is_taken() {
         assert_eq!(read_whole("", 0).await.unwrap(), "");
         assert_eq!(read_whole("abc", 3).await.unwrap(), "abc");
-        assert_eq!(read_whole("abcd", 3).await.unwrap_err().code, Code::MessageTooLarge);
+        assert_eq!(
+            read_whole("abcd", 3).await.unwrap_err().code,
+            Code::MessageTooLarge
+        );
     }
 
     #[tokio::test]

@@ -41,7 +41,11 @@ pub(crate) struct Parameters {
 
 impl Parameters {
     /// Reads the parameters, and hands the other pairs of the query to `other`.
-    fn read(query: &str, headers: &HeaderMap, mut other: impl FnMut(&str, &str) -> Result<()>) -> Result<Self> {
+    fn read(
+        query: &str,
+        headers: &HeaderMap,
+        mut other: impl FnMut(&str, &str) -> Result<()>,
+    ) -> Result<Self> {
         let (mut msg_type, mut timeout, mut mode) = (None, None, None);
         for pair in pairs(query) {
             let (name, value) = pair?;
@@ -100,7 +104,9 @@ fn once<T>(slot: &mut Option<T>, name: &str, value: T) -> Result<()> {
 fn timeout_ms(text: &str) -> Result<Duration> {
     match text.parse() {
         Ok(ms @ 1..=TIMEOUT_MS_MAX) => Ok(Duration::from_millis(ms)),
-        _ => Err(malformed(format!("timeout_ms is {text:?}; it is a whole number from 1 to {TIMEOUT_MS_MAX}"))),
+        _ => Err(malformed(format!(
+            "timeout_ms is {text:?}; it is a whole number from 1 to {TIMEOUT_MS_MAX}"
+        ))),
     }
 }
 
@@ -113,7 +119,9 @@ fn mode_of(text: &str) -> Result<Mode> {
 }
 
 fn header<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>> {
-    let Some(value) = headers.get(name) else { return Ok(None) };
+    let Some(value) = headers.get(name) else {
+        return Ok(None);
+    };
     match std::str::from_utf8(value.as_bytes()) {
         Ok("") => Err(malformed(format!("the header {name} is empty"))),
         Ok(text) => Ok(Some(text)),
@@ -152,16 +160,28 @@ mod tests {
         headers.insert(MESSAGE_TYPE, HeaderValue::from_static("add"));
         headers.insert(IDEMPOTENCY_KEY, HeaderValue::from_static("k1"));
         let got = Parameters::of_post("mode=tell&timeout_ms=5", &headers).unwrap();
-        assert_eq!((got.msg_type.as_str(), got.mode, got.timeout.as_millis()), ("add", Mode::Tell, 5));
+        assert_eq!(
+            (got.msg_type.as_str(), got.mode, got.timeout.as_millis()),
+            ("add", Mode::Tell, 5)
+        );
         assert_eq!(got.idempotency_key.as_deref(), Some("k1"));
-        assert_eq!(Parameters::of_post("msg_type=sub", &headers).unwrap().msg_type, "sub");
+        assert_eq!(
+            Parameters::of_post("msg_type=sub", &headers)
+                .unwrap()
+                .msg_type,
+            "sub"
+        );
     }
 
     #[test]
     fn a_get_carries_the_rest_of_the_query() {
-        let (parameters, payload) = Parameters::of_get("a=1&msg_type=x&b=", &HeaderMap::new()).unwrap();
+        let (parameters, payload) =
+            Parameters::of_get("a=1&msg_type=x&b=", &HeaderMap::new()).unwrap();
         assert_eq!(parameters.msg_type, "x");
-        assert_eq!(Value::Object(payload), serde_json::json!({"a": "1", "b": ""}));
+        assert_eq!(
+            Value::Object(payload),
+            serde_json::json!({"a": "1", "b": ""})
+        );
     }
 
     #[test]

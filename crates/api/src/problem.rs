@@ -57,7 +57,12 @@ fn status(code: Code, kind: ErrorKind) -> StatusCode {
 /// The members of the JSON object.
 impl Serialize for Problem {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Error { code, kind, message, details } = &*self.error;
+        let Error {
+            code,
+            kind,
+            message,
+            details,
+        } = &*self.error;
         let mut object = serializer.serialize_struct("Problem", 7)?;
         object.serialize_field("type", &format_args!("urn:plexspaces:{code}"))?;
         object.serialize_field("title", code.title())?;
@@ -88,8 +93,14 @@ impl IntoResponse for Problem {
         let body = serde_json::to_vec(&self).unwrap_or_default();
         let mut response = (self.status, body).into_response();
         let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if matches!(self.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
+        if matches!(
+            self.status,
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
+        ) {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
         response
@@ -131,7 +142,10 @@ mod tests {
 
     #[test]
     fn a_guest_chooses_the_kind_of_its_error() {
-        assert_eq!(status(Code::GuestError, ErrorKind::NotFound), StatusCode::NOT_FOUND);
+        assert_eq!(
+            status(Code::GuestError, ErrorKind::NotFound),
+            StatusCode::NOT_FOUND
+        );
     }
 
     #[test]
@@ -156,6 +170,9 @@ mod tests {
     fn try_again_says_when() {
         let response = Problem::from(Error::new(Code::MailboxFull, "full")).into_response();
         assert_eq!(response.headers()[header::RETRY_AFTER], "1");
-        assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");
+        assert_eq!(
+            response.headers()[header::CONTENT_TYPE],
+            "application/problem+json"
+        );
     }
 }

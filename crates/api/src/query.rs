@@ -6,14 +6,22 @@ use std::borrow::Cow;
 
 /// The pairs, decoded, in order. A name without `=` has the value "".
 pub(crate) fn pairs(query: &str) -> impl Iterator<Item = Result<(Cow<'_, str>, Cow<'_, str>)>> {
-    query.split('&').filter(|pair| !pair.is_empty()).map(|pair| {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        Ok((decode(name)?, decode(value)?))
-    })
+    query
+        .split('&')
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            Ok((decode(name)?, decode(value)?))
+        })
 }
 
 fn decode(raw: &str) -> Result<Cow<'_, str>> {
-    let bad = |_| Error::new(Code::MalformedRequest, format!("{raw:?} in the query is not UTF-8 once decoded"));
+    let bad = |_| {
+        Error::new(
+            Code::MalformedRequest,
+            format!("{raw:?} in the query is not UTF-8 once decoded"),
+        )
+    };
     if raw.contains('+') {
         let spaced = raw.replace('+', " ");
         let text = percent_decode_str(&spaced).decode_utf8().map_err(bad)?;
@@ -28,7 +36,9 @@ mod tests {
 
     #[test]
     fn pairs_are_decoded() {
-        let got: Vec<_> = pairs("a=1&b=x+y%2Bz&&c&d=e=f").map(|pair| pair.unwrap()).collect();
+        let got: Vec<_> = pairs("a=1&b=x+y%2Bz&&c&d=e=f")
+            .map(|pair| pair.unwrap())
+            .collect();
         let want = [("a", "1"), ("b", "x y+z"), ("c", ""), ("d", "e=f")];
         assert_eq!(got, want.map(|(name, value)| (name.into(), value.into())));
         assert_eq!(pairs("").count(), 0);

@@ -14,7 +14,11 @@ pub(crate) fn of_ask(reply: Bytes) -> Response {
 
 /// The answer to a tell, which is durable by now.
 pub(crate) fn of_tell() -> Response {
-    with_type(StatusCode::ACCEPTED, JSON, Body::from(r#"{"accepted":true}"#))
+    with_type(
+        StatusCode::ACCEPTED,
+        JSON,
+        Body::from(r#"{"accepted":true}"#),
+    )
 }
 
 const JSON: &str = "application/json";
@@ -31,7 +35,9 @@ fn content_type(reply: &[u8]) -> &'static str {
 fn with_type(status: StatusCode, content_type: &'static str, body: Body) -> Response {
     let mut response = Response::new(body);
     *response.status_mut() = status;
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     response
 }
 

@@ -45,7 +45,10 @@ async fn actor_or_unknown(State(node): State<Node>, request: Request) -> Respons
 }
 
 fn unknown(uri: &Uri) -> Problem {
-    let message = format!("there is nothing at {}; the API is under /api/v1/", uri.path());
+    let message = format!(
+        "there is nothing at {}; the API is under /api/v1/",
+        uri.path()
+    );
     Error::new(Code::UnknownRoute, message).into()
 }
 
@@ -55,6 +58,9 @@ async fn wrong_method(method: Method, uri: Uri) -> Problem {
 
 /// The path exists, but not with this method.
 pub(crate) fn not_allowed(method: &Method, path: &str) -> Problem {
-    let error = Error::new(Code::UnknownRoute, format!("{path} does not take the method {method}"));
+    let error = Error::new(
+        Code::UnknownRoute,
+        format!("{path} does not take the method {method}"),
+    );
     Problem::from(error).with_status(StatusCode::METHOD_NOT_ALLOWED)
 }

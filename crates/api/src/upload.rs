@@ -27,9 +27,14 @@ pub(crate) async fn read(request: Request) -> Result<Deploy> {
         body::discard(content, &head.headers).await;
         return Err(too_large("upload", WHOLE_BYTES_MAX));
     }
-    let mut form = Multipart::from_request(request, &()).await.map_err(|rejection| {
-        malformed(format!("a deployment is an upload of multipart/form-data: {}", rejection.body_text()))
-    })?;
+    let mut form = Multipart::from_request(request, &())
+        .await
+        .map_err(|rejection| {
+            malformed(format!(
+                "a deployment is an upload of multipart/form-data: {}",
+                rejection.body_text()
+            ))
+        })?;
     let read = fields(&mut form).await;
     if read.is_err() {
         // As for any body; see `LINGER`.
@@ -51,10 +56,22 @@ struct Fields {
 
 async fn fields(form: &mut Multipart) -> Result<Fields> {
     let mut fields = Fields::default();
-    while let Some(mut field) = form.next_field().await.map_err(|e| broken("form", &e.body_text()))? {
+    while let Some(mut field) = form
+        .next_field()
+        .await
+        .map_err(|e| broken("form", &e.body_text()))?
+    {
         let name = field.name().unwrap_or_default().to_owned();
         match name.as_str() {
-            "application_id" => text(&mut fields.application_id, &mut field, &name, TEXT_BYTES_MAX).await?,
+            "application_id" => {
+                text(
+                    &mut fields.application_id,
+                    &mut field,
+                    &name,
+                    TEXT_BYTES_MAX,
+                )
+                .await?
+            }
             "name" => text(&mut fields.name, &mut field, &name, TEXT_BYTES_MAX).await?,
             "version" => text(&mut fields.version, &mut field, &name, TEXT_BYTES_MAX).await?,
             "config" => text(&mut fields.config, &mut field, &name, CONFIG_BYTES_MAX).await?,
@@ -75,11 +92,21 @@ async fn fields(form: &mut Multipart) -> Result<Fields> {
 
 impl Fields {
     fn complete(self) -> Result<Deploy> {
-        let Fields { application_id, name, version, wasm_file, config } = self;
+        let Fields {
+            application_id,
+            name,
+            version,
+            wasm_file,
+            config,
+        } = self;
         match (application_id, name, version, wasm_file) {
-            (Some(application_id), Some(name), Some(version), Some(wasm)) => {
-                Ok(Deploy { application_id, name, version, wasm, config })
-            }
+            (Some(application_id), Some(name), Some(version), Some(wasm)) => Ok(Deploy {
+                application_id,
+                name,
+                version,
+                wasm,
+                config,
+            }),
             (application_id, name, version, wasm_file) => {
                 let missing: Vec<&str> = [
                     ("application_id", application_id.is_none()),
@@ -90,16 +117,25 @@ impl Fields {
                 .into_iter()
                 .filter_map(|(field, missing)| missing.then_some(field))
                 .collect();
-                Err(malformed(format!("the upload lacks {}", missing.join(", "))))
+                Err(malformed(format!(
+                    "the upload lacks {}",
+                    missing.join(", ")
+                )))
             }
         }
     }
 }
 
-async fn text(slot: &mut Option<String>, field: &mut Field<'_>, name: &str, max: usize) -> Result<()> {
+async fn text(
+    slot: &mut Option<String>,
+    field: &mut Field<'_>,
+    name: &str,
+    max: usize,
+) -> Result<()> {
     absent(slot, name)?;
     let bytes = bytes(field, name, max).await?;
-    let text = String::from_utf8(bytes.into()).map_err(|_| malformed(format!("the field {name} is not UTF-8")))?;
+    let text = String::from_utf8(bytes.into())
+        .map_err(|_| malformed(format!("the field {name} is not UTF-8")))?;
     *slot = Some(text);
     Ok(())
 }
@@ -113,7 +149,11 @@ fn absent<T>(slot: &Option<T>, name: &str) -> Result<()> {
 
 async fn bytes(field: &mut Field<'_>, name: &str, max: usize) -> Result<Bytes> {
     let mut whole = BytesMut::new();
-    while let Some(piece) = field.chunk().await.map_err(|e| broken(name, &e.body_text()))? {
+    while let Some(piece) = field
+        .chunk()
+        .await
+        .map_err(|e| broken(name, &e.body_text()))?
+    {
         if whole.len() + piece.len() > max {
             return Err(too_large(name, max as u64));
         }
@@ -123,7 +163,9 @@ async fn bytes(field: &mut Field<'_>, name: &str, max: usize) -> Result<Bytes> {
 }
 
 fn broken(what: &str, why: &str) -> Error {
-    malformed(format!("the upload breaks off or is malformed in its {what}: {why}"))
+    malformed(format!(
+        "the upload breaks off or is malformed in its {what}: {why}"
+    ))
 }
 
 fn malformed(message: String) -> Error {
@@ -131,7 +173,11 @@ fn malformed(message: String) -> Error {
 }
 
 fn too_large(what: &str, limit: u64) -> Error {
-    Error::new(Code::UploadTooLarge, format!("the {what} is over the limit of {limit} bytes")).with("limit", limit)
+    Error::new(
+        Code::UploadTooLarge,
+        format!("the {what} is over the limit of {limit} bytes"),
+    )
+    .with("limit", limit)
 }
 
 #[cfg(test)]
@@ -142,7 +188,9 @@ mod tests {
     fn form(parts: &[(&str, &str)], end: &str) -> Request {
         let mut content: String = parts
             .iter()
-            .map(|(name, value)| format!("--X\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n"))
+            .map(|(name, value)| {
+                format!("--X\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
+            })
             .collect();
         content.push_str(end);
         Request::post("/")
@@ -151,13 +199,24 @@ mod tests {
             .unwrap()
     }
 
-    const WHOLE: [(&str, &str); 4] =
-        [("application_id", "a"), ("name", "n"), ("version", "1"), ("wasm_file", "w")];
+    const WHOLE: [(&str, &str); 4] = [
+        ("application_id", "a"),
+        ("name", "n"),
+        ("version", "1"),
+        ("wasm_file", "w"),
+    ];
 
     #[tokio::test]
     async fn a_whole_form_is_a_deployment() {
         let deploy = read(form(&WHOLE, "--X--\r\n")).await.unwrap();
-        assert_eq!((deploy.application_id.as_str(), &deploy.wasm[..], deploy.config), ("a", &b"w"[..], None));
+        assert_eq!(
+            (
+                deploy.application_id.as_str(),
+                &deploy.wasm[..],
+                deploy.config
+            ),
+            ("a", &b"w"[..], None)
+        );
     }
 
     #[tokio::test]
@@ -165,12 +224,37 @@ mod tests {
         let twice = [WHOLE[0], WHOLE[0]];
         let long = "x".repeat(TEXT_BYTES_MAX + 1);
         for (parts, end, code, says) in [
-            (&WHOLE[..3], "--X--\r\n", Code::MalformedRequest, "lacks wasm_file"),
-            (&[], "--X--\r\n", Code::MalformedRequest, "lacks application_id, name, version, wasm_file"),
-            (&[("wsam_file", "")], "--X--\r\n", Code::MalformedRequest, "wsam_file"),
-            (&twice, "--X--\r\n", Code::MalformedRequest, "application_id is given twice"),
+            (
+                &WHOLE[..3],
+                "--X--\r\n",
+                Code::MalformedRequest,
+                "lacks wasm_file",
+            ),
+            (
+                &[],
+                "--X--\r\n",
+                Code::MalformedRequest,
+                "lacks application_id, name, version, wasm_file",
+            ),
+            (
+                &[("wsam_file", "")],
+                "--X--\r\n",
+                Code::MalformedRequest,
+                "wsam_file",
+            ),
+            (
+                &twice,
+                "--X--\r\n",
+                Code::MalformedRequest,
+                "application_id is given twice",
+            ),
             (&WHOLE, "", Code::MalformedRequest, "breaks off"),
-            (&[("name", long.as_str())], "--X--\r\n", Code::UploadTooLarge, "name is over"),
+            (
+                &[("name", long.as_str())],
+                "--X--\r\n",
+                Code::UploadTooLarge,
+                "name is over",
+            ),
         ] {
             let error = read(form(parts, end)).await.err().unwrap();
             assert_eq!(error.code, code, "{says}: {}", error.message);
@@ -180,7 +264,13 @@ mod tests {
 
     #[tokio::test]
     async fn another_content_type_is_refused() {
-        let request = Request::post("/").header("content-type", "text/plain").body(Body::empty()).unwrap();
-        assert_eq!(read(request).await.err().unwrap().code, Code::MalformedRequest);
+        let request = Request::post("/")
+            .header("content-type", "text/plain")
+            .body(Body::empty())
+            .unwrap();
+        assert_eq!(
+            read(request).await.err().unwrap().code,
+            Code::MalformedRequest
+        );
     }
 }

@@ -21,7 +21,9 @@ pub(crate) fn reply(reply: &[u8]) -> Result<()> {
 fn bytes(bytes: &[u8]) -> Result<()> {
     let mut stdout = std::io::stdout().lock();
     match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error).context("cannot write to stdout"),
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(error).context("cannot write to stdout")
+        }
         _ => Ok(()),
     }
 }
@@ -63,8 +65,14 @@ mod tests {
     #[test]
     fn a_coded_error_names_its_page() {
         let error = anyhow::Error::from(Error::new(Code::AddressInUse, "taken"));
-        assert_eq!(failure_text(&error), "error PS5003: taken\nrun `plexspaces explain PS5003` to learn more");
-        assert_eq!(failure_text(&anyhow::anyhow!("inner").context("outer")), "error: outer: inner");
+        assert_eq!(
+            failure_text(&error),
+            "error PS5003: taken\nrun `plexspaces explain PS5003` to learn more"
+        );
+        assert_eq!(
+            failure_text(&anyhow::anyhow!("inner").context("outer")),
+            "error: outer: inner"
+        );
     }
 
     #[test]

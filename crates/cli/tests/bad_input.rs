@@ -35,13 +35,21 @@ async fn unharmed(home: &Home, node: Node, before: &Value) {
 
 #[track_caller]
 fn names(detail: &str, part: &str) {
-    assert!(detail.to_lowercase().contains(&part.to_lowercase()), "{detail:?} does not name {part:?}");
+    assert!(
+        detail.to_lowercase().contains(&part.to_lowercase()),
+        "{detail:?} does not name {part:?}"
+    );
 }
 
 /// 400 for a malformed id or a malformed request.
 #[track_caller]
 fn malformed(answer: &Answer) -> String {
-    assert!(["PS1001", "PS1005"].contains(&answer.code().as_str()), "{}: {}", answer.status, answer.text());
+    assert!(
+        ["PS1001", "PS1005"].contains(&answer.code().as_str()),
+        "{}: {}",
+        answer.status,
+        answer.text()
+    );
     answer.refused(400, &answer.code())
 }
 
@@ -55,9 +63,15 @@ async fn an_upload_that_is_no_actor_is_refused_and_not_kept() {
     let node = node(&home).await;
     let before = applications(&node).await;
     let counter = guest("counter");
-    let unknown_import = component(r#"(component (import "other:world/thing@1.0.0" (instance (export "f" (func)))))"#);
+    let unknown_import = component(
+        r#"(component (import "other:world/thing@1.0.0" (instance (export "f" (func)))))"#,
+    );
     let mut damaged = counter.clone();
-    damaged.iter_mut().skip(counter.len() / 2).take(4096).for_each(|byte| *byte ^= 0x5a);
+    damaged
+        .iter_mut()
+        .skip(counter.len() / 2)
+        .take(4096)
+        .for_each(|byte| *byte ^= 0x5a);
     for (what, upload, code) in [
         ("empty", Vec::new(), "PS2001"),
         ("text", b"def handle_request(): pass".to_vec(), "PS2001"),
@@ -65,8 +79,16 @@ async fn an_upload_that_is_no_actor_is_refused_and_not_kept() {
         ("core module", component("(module)"), "PS2002"),
         ("no handler", component("(component)"), "PS2003"),
         ("another world", unknown_import, "PS2003"),
-        ("truncated to half", counter[..counter.len() / 2].to_vec(), "PS2004"),
-        ("truncated by one byte", counter[..counter.len() - 1].to_vec(), "PS2004"),
+        (
+            "truncated to half",
+            counter[..counter.len() / 2].to_vec(),
+            "PS2004",
+        ),
+        (
+            "truncated by one byte",
+            counter[..counter.len() - 1].to_vec(),
+            "PS2004",
+        ),
         ("damaged", damaged, "PS2004"),
     ] {
         let answer = node.upload("bad", "bad", "1", &upload, None).await;
@@ -74,7 +96,9 @@ async fn an_upload_that_is_no_actor_is_refused_and_not_kept() {
         let detail = answer.refused(400, code);
         assert!(detail.len() > 10, "{what}: {detail}");
         // An application that is there stays as it is.
-        node.upload("counter", "counter", "2", &upload, None).await.refused(400, code);
+        node.upload("counter", "counter", "2", &upload, None)
+            .await
+            .refused(400, code);
     }
     unharmed(&home, node, &before).await;
 }
@@ -83,8 +107,13 @@ async fn an_upload_that_is_no_actor_is_refused_and_not_kept() {
 async fn an_import_that_nobody_has_is_named() {
     let home = Home::new();
     let node = node(&home).await;
-    let other = component(r#"(component (import "other:world/thing@1.0.0" (instance (export "f" (func)))))"#);
-    let detail = node.upload("bad", "bad", "1", &other, None).await.refused(400, "PS2003");
+    let other = component(
+        r#"(component (import "other:world/thing@1.0.0" (instance (export "f" (func)))))"#,
+    );
+    let detail = node
+        .upload("bad", "bad", "1", &other, None)
+        .await
+        .refused(400, "PS2003");
     names(&detail, "other:world/thing");
 }
 
@@ -96,15 +125,39 @@ async fn a_form_that_lacks_something_is_refused() {
     let wasm = || Part::bytes(guest("counter")).file_name("a.wasm");
     let text = |name: &str| Form::new().text("application_id", name.to_owned());
     for (missing, form) in [
-        ("application_id", Form::new().text("name", "x").text("version", "1").part("wasm_file", wasm())),
-        ("name", text("x").text("version", "1").part("wasm_file", wasm())),
-        ("wasm_file", text("x").text("name", "x").text("version", "1")),
+        (
+            "application_id",
+            Form::new()
+                .text("name", "x")
+                .text("version", "1")
+                .part("wasm_file", wasm()),
+        ),
+        (
+            "name",
+            text("x").text("version", "1").part("wasm_file", wasm()),
+        ),
+        (
+            "wasm_file",
+            text("x").text("name", "x").text("version", "1"),
+        ),
     ] {
-        names(&node.upload_form(form).await.refused(400, "PS1005"), missing);
+        names(
+            &node.upload_form(form).await.refused(400, "PS1005"),
+            missing,
+        );
     }
-    let form = text("x").text("name", "x").text("version", "1").part("wasm_file", wasm()).text("colour", "red");
-    names(&node.upload_form(form).await.refused(400, "PS1005"), "colour");
-    let no_form = node.request(Method::POST, "/api/v1/applications/deploy").body("hello");
+    let form = text("x")
+        .text("name", "x")
+        .text("version", "1")
+        .part("wasm_file", wasm())
+        .text("colour", "red");
+    names(
+        &node.upload_form(form).await.refused(400, "PS1005"),
+        "colour",
+    );
+    let no_form = node
+        .request(Method::POST, "/api/v1/applications/deploy")
+        .body("hello");
     Answer::of(no_form).await.refused(400, "PS1005");
     unharmed(&home, node, &before).await;
 }
@@ -128,7 +181,9 @@ async fn a_config_with_a_mistake_is_refused() {
         names(&answer.refused(400, "PS2006"), part);
     }
     for config in ["tenant = \"a/b\"", "namespace = \"\"", "[actors.\"a b\"]"] {
-        node.upload("bad", "bad", "1", &counter, Some(config)).await.refused(400, "PS1001");
+        node.upload("bad", "bad", "1", &counter, Some(config))
+            .await
+            .refused(400, "PS1001");
     }
     let form = Form::new()
         .text("application_id", "bad")
@@ -137,7 +192,11 @@ async fn a_config_with_a_mistake_is_refused() {
         .part("wasm_file", Part::bytes(counter).file_name("a.wasm"))
         .part("config", Part::bytes(b"tenant = \"\xff\xfe\"".to_vec()));
     let answer = node.upload_form(form).await;
-    assert!(["PS1005", "PS2006"].contains(&answer.code().as_str()), "{}", answer.text());
+    assert!(
+        ["PS1005", "PS2006"].contains(&answer.code().as_str()),
+        "{}",
+        answer.text()
+    );
     answer.refused(400, &answer.code());
     unharmed(&home, node, &before).await;
 }
@@ -149,8 +208,12 @@ async fn a_malformed_id_is_refused() {
     let before = applications(&node).await;
     let counter = guest("counter");
     for bad in ["a/b", "a b", "", "$timer", "ä", "..\0", &"x".repeat(65)] {
-        node.upload(bad, "fine", "1", &counter, None).await.refused(400, "PS1001");
-        node.upload("fine", bad, "1", &counter, None).await.refused(400, "PS1001");
+        node.upload(bad, "fine", "1", &counter, None)
+            .await
+            .refused(400, "PS1001");
+        node.upload("fine", bad, "1", &counter, None)
+            .await
+            .refused(400, "PS1001");
     }
     for (path, part) in [
         ("default/default/coun%2Fter", "actor type"),
@@ -163,14 +226,27 @@ async fn a_malformed_id_is_refused() {
         ("default/a%2Fb/counter", "namespace"),
         ("default/default/$timer", "actor type"),
     ] {
-        let request = node.request(Method::POST, &format!("/api/v1/actors/{path}")).body("");
+        let request = node
+            .request(Method::POST, &format!("/api/v1/actors/{path}"))
+            .body("");
         names(&Answer::of(request).await.refused(400, "PS1001"), part);
     }
     let long = format!("counter/{}", "k".repeat(257));
     node.ask(&long, "get", "").await.refused(400, "PS1001");
     // Invalid UTF-8, in paths and in forms.
-    for path in ["default/default/counter/%ff", "default/default/%c3%28", "%ff/default/counter", "default/%ff/counter"] {
-        malformed(&Answer::of(node.request(Method::POST, &format!("/api/v1/actors/{path}")).body("")).await);
+    for path in [
+        "default/default/counter/%ff",
+        "default/default/%c3%28",
+        "%ff/default/counter",
+        "default/%ff/counter",
+    ] {
+        malformed(
+            &Answer::of(
+                node.request(Method::POST, &format!("/api/v1/actors/{path}"))
+                    .body(""),
+            )
+            .await,
+        );
         malformed(&node.get(&format!("/api/v1/actors/{path}")).await);
     }
     malformed(&node.get("/api/v1/applications/%ff").await);
@@ -182,11 +258,17 @@ async fn a_malformed_id_is_refused() {
         .part("wasm_file", Part::bytes(counter).file_name("a.wasm"));
     malformed(&node.upload_form(form).await);
     // The key and the message type of a request.
-    let request = node.message("counter", "add", "1").header("Idempotency-Key", "k".repeat(257));
+    let request = node
+        .message("counter", "add", "1")
+        .header("Idempotency-Key", "k".repeat(257));
     Answer::of(request).await.refused(400, "PS1005");
-    let request = node.message("counter", "add", "1").header("Idempotency-Key", "");
+    let request = node
+        .message("counter", "add", "1")
+        .header("Idempotency-Key", "");
     Answer::of(request).await.refused(400, "PS1005");
-    let request = node.message("counter", "add", "1").query(&[("mode", "shout")]);
+    let request = node
+        .message("counter", "add", "1")
+        .query(&[("mode", "shout")]);
     names(&Answer::of(request).await.refused(400, "PS1005"), "shout");
     unharmed(&home, node, &before).await;
 }
@@ -196,12 +278,32 @@ async fn what_is_not_there_is_not_found() {
     let home = Home::new();
     let node = node(&home).await;
     let before = applications(&node).await;
-    names(&node.ask("nobody", "get", "").await.refused(404, "PS1002"), "nobody");
-    names(&node.tell("nobody", "get", "").await.refused(404, "PS1002"), "nobody");
-    let elsewhere = node.request(Method::POST, "/api/v1/actors/default/elsewhere/counter").body("");
+    names(
+        &node.ask("nobody", "get", "").await.refused(404, "PS1002"),
+        "nobody",
+    );
+    names(
+        &node.tell("nobody", "get", "").await.refused(404, "PS1002"),
+        "nobody",
+    );
+    let elsewhere = node
+        .request(Method::POST, "/api/v1/actors/default/elsewhere/counter")
+        .body("");
     Answer::of(elsewhere).await.refused(404, "PS1002");
-    names(&node.get("/api/v1/applications/nothing").await.refused(404, "PS1003"), "nothing");
-    names(&node.delete("/api/v1/applications/nothing").await.refused(404, "PS1003"), "nothing");
+    names(
+        &node
+            .get("/api/v1/applications/nothing")
+            .await
+            .refused(404, "PS1003"),
+        "nothing",
+    );
+    names(
+        &node
+            .delete("/api/v1/applications/nothing")
+            .await
+            .refused(404, "PS1003"),
+        "nothing",
+    );
     node.get("/api/v1/nowhere").await.refused(404, "PS1015");
     node.get("/").await.refused(404, "PS1015");
     unharmed(&home, node, &before).await;
@@ -212,7 +314,9 @@ async fn an_actor_type_has_one_application() {
     let home = Home::new();
     let node = node(&home).await;
     let before = applications(&node).await;
-    let answer = node.upload("thief", "counter", "1", &guest("counter"), None).await;
+    let answer = node
+        .upload("thief", "counter", "1", &guest("counter"), None)
+        .await;
     names(&answer.refused(409, "PS2007"), "counter");
     unharmed(&home, node, &before).await;
 }
@@ -221,15 +325,44 @@ async fn an_actor_type_has_one_application() {
 async fn a_message_over_the_limit_is_refused() {
     let home = Home::new();
     let node = node(&home).await;
-    node.deploy_with("echo", &guest("ephemeral_echo"), "[actors.echo]\n[actors.echo.limits]\nmessage_bytes = 1000\n").await;
+    node.deploy_with(
+        "echo",
+        &guest("ephemeral_echo"),
+        "[actors.echo]\n[actors.echo.limits]\nmessage_bytes = 1000\n",
+    )
+    .await;
     let before = applications(&node).await;
-    assert_eq!(node.ask("echo", "call", vec![b'x'; 1000]).await.ok().body.len(), 1000);
-    names(&node.ask("echo", "call", vec![b'x'; 1001]).await.refused(413, "PS1004"), "1000");
-    node.tell("echo", "call", vec![b'x'; 1001]).await.refused(413, "PS1004");
-    node.ask("counter", "get", vec![b'1'; (4 << 20) + 1]).await.refused(413, "PS1004");
-    let head = format!("POST {} HTTP/1.1\r\nHost: t\r\nContent-Length: {}\r\n\r\n", actor_path("counter"), 1u64 << 40);
+    assert_eq!(
+        node.ask("echo", "call", vec![b'x'; 1000])
+            .await
+            .ok()
+            .body
+            .len(),
+        1000
+    );
+    names(
+        &node
+            .ask("echo", "call", vec![b'x'; 1001])
+            .await
+            .refused(413, "PS1004"),
+        "1000",
+    );
+    node.tell("echo", "call", vec![b'x'; 1001])
+        .await
+        .refused(413, "PS1004");
+    node.ask("counter", "get", vec![b'1'; (4 << 20) + 1])
+        .await
+        .refused(413, "PS1004");
+    let head = format!(
+        "POST {} HTTP/1.1\r\nHost: t\r\nContent-Length: {}\r\n\r\n",
+        actor_path("counter"),
+        1u64 << 40
+    );
     let answer = stream(&node, &head).await;
-    assert!(answer.starts_with("HTTP/1.1 413") && answer.contains("PS1004"), "{answer}");
+    assert!(
+        answer.starts_with("HTTP/1.1 413") && answer.contains("PS1004"),
+        "{answer}"
+    );
     unharmed(&home, node, &before).await;
 }
 
@@ -239,7 +372,10 @@ async fn an_endless_upload_is_refused() {
     let node = node(&home).await;
     let before = applications(&node).await;
     let answer = stream(&node, &deploy_head(1 << 40)).await;
-    assert!(answer.starts_with("HTTP/1.1 413") && answer.contains("PS2005"), "{answer}");
+    assert!(
+        answer.starts_with("HTTP/1.1 413") && answer.contains("PS2005"),
+        "{answer}"
+    );
     unharmed(&home, node, &before).await;
 }
 
@@ -252,9 +388,17 @@ async fn an_upload_that_breaks_off_leaves_nothing() {
 
     // The connection ends in the middle of the file.
     for sent in [0, 1, counter.len() / 2, counter.len()] {
-        let mut connection = TcpStream::connect(node.address()).await.expect("the node listens");
-        connection.write_all(deploy_head(counter.len() + 1000).as_bytes()).await.expect("the head is taken");
-        connection.write_all(&counter[..sent]).await.expect("the start is taken");
+        let mut connection = TcpStream::connect(node.address())
+            .await
+            .expect("the node listens");
+        connection
+            .write_all(deploy_head(counter.len() + 1000).as_bytes())
+            .await
+            .expect("the head is taken");
+        connection
+            .write_all(&counter[..sent])
+            .await
+            .expect("the start is taken");
         connection.shutdown().await.expect("the end is taken");
         // Either an answer or the end, but no success.
         let answer = read_all(&mut connection).await;
@@ -262,14 +406,28 @@ async fn an_upload_that_breaks_off_leaves_nothing() {
     }
 
     // The request is whole, and the form in it is not.
-    let mut connection = TcpStream::connect(node.address()).await.expect("the node listens");
+    let mut connection = TcpStream::connect(node.address())
+        .await
+        .expect("the node listens");
     let form = form_head();
     let size = form.len() + counter.len();
-    let head = format!("{}Content-Length: {size}\r\nConnection: close\r\n\r\n{form}", request_head());
-    connection.write_all(head.as_bytes()).await.expect("the head is taken");
-    connection.write_all(&counter).await.expect("the file is taken");
+    let head = format!(
+        "{}Content-Length: {size}\r\nConnection: close\r\n\r\n{form}",
+        request_head()
+    );
+    connection
+        .write_all(head.as_bytes())
+        .await
+        .expect("the head is taken");
+    connection
+        .write_all(&counter)
+        .await
+        .expect("the file is taken");
     let answer = read_all(&mut connection).await;
-    assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("PS1005"), "{answer}");
+    assert!(
+        answer.starts_with("HTTP/1.1 400") && answer.contains("PS1005"),
+        "{answer}"
+    );
     unharmed(&home, node, &before).await;
 }
 
@@ -278,8 +436,15 @@ async fn garbage_instead_of_http_harms_nobody() {
     let home = Home::new();
     let node = node(&home).await;
     let before = applications(&node).await;
-    for garbage in [&b"\x16\x03\x01\x02\x00\x01"[..], b"GET\r\n\r\n", b"\0\0\0\0\r\n\r\n", b"POST / HTTP/9.9\r\n\r\n"] {
-        let mut connection = TcpStream::connect(node.address()).await.expect("the node listens");
+    for garbage in [
+        &b"\x16\x03\x01\x02\x00\x01"[..],
+        b"GET\r\n\r\n",
+        b"\0\0\0\0\r\n\r\n",
+        b"POST / HTTP/9.9\r\n\r\n",
+    ] {
+        let mut connection = TcpStream::connect(node.address())
+            .await
+            .expect("the node listens");
         connection.write_all(garbage).await.expect("it is taken");
         connection.shutdown().await.expect("the end is taken");
         let answer = read_all(&mut connection).await;
@@ -295,8 +460,14 @@ fn request_head() -> &'static str {
 /// A form up to the start of the file's bytes.
 fn form_head() -> String {
     let mut form = String::new();
-    for (name, value) in [("application_id", "half"), ("name", "half"), ("version", "1")] {
-        form += &format!("--edge\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
+    for (name, value) in [
+        ("application_id", "half"),
+        ("name", "half"),
+        ("version", "1"),
+    ] {
+        form += &format!(
+            "--edge\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n"
+        );
     }
     form + "--edge\r\nContent-Disposition: form-data; name=\"wasm_file\"; filename=\"a.wasm\"\r\n\r\n"
 }
@@ -304,15 +475,23 @@ fn form_head() -> String {
 /// A deployment whose file has `size` bytes, up to the start of these.
 fn deploy_head(size: usize) -> String {
     let form = form_head();
-    format!("{}Content-Length: {}\r\n\r\n{form}", request_head(), form.len() + size)
+    format!(
+        "{}Content-Length: {}\r\n\r\n{form}",
+        request_head(),
+        form.len() + size
+    )
 }
 
 /// Sends the head and then bytes until the node answers; it must not take them for ever.
 async fn stream(node: &Node, head: &str) -> String {
     const ENOUGH: usize = 2 << 30;
-    let connection = TcpStream::connect(node.address()).await.expect("the node listens");
+    let connection = TcpStream::connect(node.address())
+        .await
+        .expect("the node listens");
     let (mut from, mut to) = connection.into_split();
-    to.write_all(head.as_bytes()).await.expect("the head is taken");
+    to.write_all(head.as_bytes())
+        .await
+        .expect("the head is taken");
     let feed = tokio::spawn(async move {
         let block = vec![b'x'; 1 << 20];
         let mut sent = 0;
@@ -344,6 +523,8 @@ async fn read_answer(from: &mut (impl AsyncReadExt + Unpin)) -> String {
 
 async fn read_all(connection: &mut TcpStream) -> String {
     let mut text = Vec::new();
-    let _ = tokio::time::timeout(Duration::from_secs(20), connection.read_to_end(&mut text)).await.expect("it ends");
+    let _ = tokio::time::timeout(Duration::from_secs(20), connection.read_to_end(&mut text))
+        .await
+        .expect("it ends");
     String::from_utf8_lossy(&text).into_owned()
 }

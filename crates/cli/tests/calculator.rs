@@ -22,7 +22,12 @@ async fn the_calculator_computes_and_tells_what_is_wrong() {
         ("power", json!([2, 10]), json!(1024)),
         ("sqrt", json!([16]), json!(4.0)),
     ] {
-        let reply = node.call("calculator", json!({"operation": operation, "operands": operands})).await;
+        let reply = node
+            .call(
+                "calculator",
+                json!({"operation": operation, "operands": operands}),
+            )
+            .await;
         assert_eq!(reply, json!({"result": result, "operation": operation}));
     }
     for (request, part) in [
@@ -41,8 +46,19 @@ async fn a_json_reply_is_typed_as_json() {
     let home = Home::new();
     let node = home.start();
     node.deploy("calculator", &guest("calculator")).await;
-    let answer = node.ask("calculator", "call", r#"{"operation":"add","operands":[1]}"#).await.ok();
-    assert!(answer.content_type.starts_with("application/json"), "{}", answer.content_type);
+    let answer = node
+        .ask(
+            "calculator",
+            "call",
+            r#"{"operation":"add","operands":[1]}"#,
+        )
+        .await
+        .ok();
+    assert!(
+        answer.content_type.starts_with("application/json"),
+        "{}",
+        answer.content_type
+    );
 }
 
 #[tokio::test]
@@ -52,13 +68,26 @@ async fn count_history_and_tuples_survive_sigkill() {
     node.deploy("durable", &guest("durable_calculator")).await;
     node.deploy("shared", &guest("tuplespace_calculator")).await;
     for n in 1..=5 {
-        let reply = node.call("durable/d", json!({"operation": "add", "operands": [n, 1]})).await;
+        let reply = node
+            .call("durable/d", json!({"operation": "add", "operands": [n, 1]}))
+            .await;
         assert_eq!(reply["operation_count"], json!(n));
-        node.call("shared/writer", json!({"operation": "add", "operands": [n, 1]})).await;
+        node.call(
+            "shared/writer",
+            json!({"operation": "add", "operands": [n, 1]}),
+        )
+        .await;
     }
-    let state = node.call("durable/d", json!({"operation": "get_state"})).await;
+    let state = node
+        .call("durable/d", json!({"operation": "get_state"}))
+        .await;
     assert_eq!(state["history"].as_array().map(Vec::len), Some(5));
-    let tuples = node.call("shared/reader", json!({"operation": "read_results", "of": "add"})).await;
+    let tuples = node
+        .call(
+            "shared/reader",
+            json!({"operation": "read_results", "of": "add"}),
+        )
+        .await;
 
     node.kill();
 
@@ -68,13 +97,29 @@ async fn count_history_and_tuples_survive_sigkill() {
 }
 
 /// Starts the killed node again, compares, and kills it.
-async fn node_is_the_same(home: &Home, state: &serde_json::Value, tuples: &serde_json::Value, restarts: u32) {
+async fn node_is_the_same(
+    home: &Home,
+    state: &serde_json::Value,
+    tuples: &serde_json::Value,
+    restarts: u32,
+) {
     let node = home.start();
-    let found = node.call("durable/d", json!({"operation": "get_state"})).await;
+    let found = node
+        .call("durable/d", json!({"operation": "get_state"}))
+        .await;
     assert_eq!(&found, state, "after restart {restarts}");
-    let found = node.call("shared/reader", json!({"operation": "read_results", "of": "add"})).await;
+    let found = node
+        .call(
+            "shared/reader",
+            json!({"operation": "read_results", "of": "add"}),
+        )
+        .await;
     assert_eq!(&found, tuples, "after restart {restarts}");
-    assert_eq!(found["results"].as_array().map(Vec::len), Some(5), "{found}");
+    assert_eq!(
+        found["results"].as_array().map(Vec::len),
+        Some(5),
+        "{found}"
+    );
     node.kill();
 }
 
@@ -83,10 +128,22 @@ async fn one_actor_takes_what_another_wrote() {
     let home = Home::new();
     let node = home.start();
     node.deploy("shared", &guest("tuplespace_calculator")).await;
-    node.call("shared/a", json!({"operation": "multiply", "operands": [6, 7]})).await;
+    node.call(
+        "shared/a",
+        json!({"operation": "multiply", "operands": [6, 7]}),
+    )
+    .await;
     let count = json!({"operation": "count_results", "of": "multiply"});
-    assert_eq!(node.call("shared/b", count.clone()).await, json!({"count": 1}));
-    let taken = node.call("shared/b", json!({"operation": "take_result", "of": "multiply"})).await;
+    assert_eq!(
+        node.call("shared/b", count.clone()).await,
+        json!({"count": 1})
+    );
+    let taken = node
+        .call(
+            "shared/b",
+            json!({"operation": "take_result", "of": "multiply"}),
+        )
+        .await;
     assert_eq!(taken["result"], json!(42.0));
     node.kill();
     let node = home.start();
@@ -102,7 +159,9 @@ async fn the_same_module_compiles_once_and_a_restart_compiles_nothing() {
     node.deploy("one", &counter).await;
     assert_eq!(node.modules_compiled().await, 1);
     node.deploy("two", &counter).await;
-    node.upload("one", "one", "1.0.1", &counter, None).await.ok();
+    node.upload("one", "one", "1.0.1", &counter, None)
+        .await
+        .ok();
     assert_eq!(node.modules_compiled().await, 1);
     node.deploy("three", &variant(&counter, "three")).await;
     assert_eq!(node.modules_compiled().await, 2);
@@ -124,10 +183,14 @@ async fn a_get_asks_with_the_query_as_json() {
     let home = Home::new();
     let node = home.start();
     node.deploy("durable", &guest("durable_calculator")).await;
-    node.call("durable/g", json!({"operation": "add", "operands": [1, 2]})).await;
+    node.call("durable/g", json!({"operation": "add", "operands": [1, 2]}))
+        .await;
     let path = format!("{}?operation=get_state", actor_path("durable/g"));
     let state = node.get(&path).await.ok().json();
-    assert_eq!((&state["operation_count"], &state["last_result"]), (&json!(1), &json!(3)));
+    assert_eq!(
+        (&state["operation_count"], &state["last_result"]),
+        (&json!(1), &json!(3))
+    );
 }
 
 #[tokio::test]
@@ -159,22 +222,47 @@ async fn an_idempotency_key_has_one_effect_and_one_reply() {
     let home = Home::new();
     let node = home.start();
     node.deploy("counter", &guest("counter")).await;
-    assert_eq!(node.ask_once("k1", "counter/i", "add", "5").await.reply(), "5");
-    assert_eq!(node.ask_once("k2", "counter/i", "add", "1").await.reply(), "6");
-    assert_eq!(node.ask_once("k1", "counter/i", "add", "5").await.reply(), "5");
-    node.ask_once("k1", "counter/i", "add", "6").await.refused(422, "PS1006");
-    node.ask_once("k1", "counter/i", "get", "5").await.refused(422, "PS1006");
+    assert_eq!(
+        node.ask_once("k1", "counter/i", "add", "5").await.reply(),
+        "5"
+    );
+    assert_eq!(
+        node.ask_once("k2", "counter/i", "add", "1").await.reply(),
+        "6"
+    );
+    assert_eq!(
+        node.ask_once("k1", "counter/i", "add", "5").await.reply(),
+        "5"
+    );
+    node.ask_once("k1", "counter/i", "add", "6")
+        .await
+        .refused(422, "PS1006");
+    node.ask_once("k1", "counter/i", "get", "5")
+        .await
+        .refused(422, "PS1006");
     // Another actor's keys are others.
-    assert_eq!(node.ask_once("k1", "counter/j", "add", "7").await.reply(), "7");
+    assert_eq!(
+        node.ask_once("k1", "counter/j", "add", "7").await.reply(),
+        "7"
+    );
     // An error is a reply, too.
-    let failed = node.ask_once("k3", "counter/i", "fail_after_add", "9").await;
+    let failed = node
+        .ask_once("k3", "counter/i", "fail_after_add", "9")
+        .await;
     failed.failed("PS3001");
     node.kill();
 
     let node = home.start();
-    assert_eq!(node.ask_once("k1", "counter/i", "add", "5").await.reply(), "5");
-    node.ask_once("k1", "counter/i", "add", "6").await.refused(422, "PS1006");
-    let again = node.ask_once("k3", "counter/i", "fail_after_add", "9").await;
+    assert_eq!(
+        node.ask_once("k1", "counter/i", "add", "5").await.reply(),
+        "5"
+    );
+    node.ask_once("k1", "counter/i", "add", "6")
+        .await
+        .refused(422, "PS1006");
+    let again = node
+        .ask_once("k3", "counter/i", "fail_after_add", "9")
+        .await;
     assert_eq!((again.status, again.code()), (failed.status, failed.code()));
     assert_eq!(node.ask("counter/i", "get", "").await.reply(), "6");
 }
@@ -198,9 +286,13 @@ async fn a_new_version_keeps_the_state_and_needs_no_restart() {
     let home = Home::new();
     let node = home.start();
     let old = guest("counter");
-    node.upload("app", "counter", "1.0.0", &old, None).await.ok();
+    node.upload("app", "counter", "1.0.0", &old, None)
+        .await
+        .ok();
     assert_eq!(node.ask("counter/v", "add", "3").await.reply(), "3");
-    node.upload("app", "counter", "2.0.0", &variant(&old, "2"), None).await.ok();
+    node.upload("app", "counter", "2.0.0", &variant(&old, "2"), None)
+        .await
+        .ok();
     let application = node.get("/api/v1/applications/app").await.ok().text();
     assert!(application.contains("2.0.0"), "{application}");
     assert_eq!(node.ask("counter/v", "add", "4").await.reply(), "7");
@@ -224,7 +316,15 @@ async fn a_new_version_under_load_loses_nothing() {
         }
     });
     for version in ["2", "3", "4"] {
-        node.upload("counter", "counter", version, &variant(&counter, version), None).await.ok();
+        node.upload(
+            "counter",
+            "counter",
+            version,
+            &variant(&counter, version),
+            None,
+        )
+        .await
+        .ok();
     }
     load.await.expect("every ask counts");
 }
@@ -237,20 +337,46 @@ async fn an_undeployed_application_is_gone_until_it_comes_back() {
     node.deploy("counter", &counter).await;
     node.deploy("other", &counter).await;
     node.ask("counter/u", "add", "8").await.ok();
-    assert!(node.get("/api/v1/applications").await.ok().text().contains("\"counter\""));
+    assert!(
+        node.get("/api/v1/applications")
+            .await
+            .ok()
+            .text()
+            .contains("\"counter\"")
+    );
     node.delete("/api/v1/applications/counter").await.ok();
-    node.get("/api/v1/applications/counter").await.refused(404, "PS1003");
-    node.delete("/api/v1/applications/counter").await.refused(404, "PS1003");
-    assert!(!node.get("/api/v1/applications").await.ok().text().contains("\"counter\""));
-    let detail = node.ask("counter/u", "get", "").await.refused(404, "PS1002");
+    node.get("/api/v1/applications/counter")
+        .await
+        .refused(404, "PS1003");
+    node.delete("/api/v1/applications/counter")
+        .await
+        .refused(404, "PS1003");
+    assert!(
+        !node
+            .get("/api/v1/applications")
+            .await
+            .ok()
+            .text()
+            .contains("\"counter\"")
+    );
+    let detail = node
+        .ask("counter/u", "get", "")
+        .await
+        .refused(404, "PS1002");
     assert!(detail.contains("counter"), "{detail}");
     node.kill();
 
     let node = home.start();
-    node.ask("counter/u", "get", "").await.refused(404, "PS1002");
+    node.ask("counter/u", "get", "")
+        .await
+        .refused(404, "PS1002");
     assert_eq!(node.ask("other", "get", "").await.reply(), "0");
     node.deploy("counter", &counter).await;
-    assert_eq!(node.ask("counter/u", "get", "").await.reply(), "8", "an undeployment keeps the rows");
+    assert_eq!(
+        node.ask("counter/u", "get", "").await.reply(),
+        "8",
+        "an undeployment keeps the rows"
+    );
 }
 
 #[tokio::test]
@@ -260,24 +386,45 @@ async fn the_seeds_run_as_printed() {
     let sum = json!({"operation": "add", "operands": [10, 5]});
     let product = json!({"operation": "multiply", "operands": [10, 5]});
 
-    node.deploy("basic", &guest("basic_actor")).await;
-    let reply = node.ask("basic", "calculate", r#"{"a":2,"b":3}"#).await.ok().json();
+    node.deploy("basic", &guest("seed_basic_actor")).await;
+    let reply = node
+        .ask("basic", "calculate", r#"{"a":2,"b":3}"#)
+        .await
+        .ok()
+        .json();
     assert_eq!(reply, json!({"result": 5}));
     let reply = node.ask("basic", "other", "{}").await.ok().json();
     assert_eq!(reply, json!({"error": "unknown message type"}));
 
     for seed in ["gen_server", "complete_example"] {
-        node.deploy(seed, &guest(seed)).await;
-        assert_eq!(node.call(seed, sum.clone()).await, json!({"result": 15, "operation": "add"}));
-        assert_eq!(node.call(seed, product.clone()).await, json!({"result": 50, "operation": "multiply"}));
+        node.deploy(seed, &guest(&format!("seed_{seed}"))).await;
+        assert_eq!(
+            node.call(seed, sum.clone()).await,
+            json!({"result": 15, "operation": "add"})
+        );
+        assert_eq!(
+            node.call(seed, product.clone()).await,
+            json!({"result": 50, "operation": "multiply"})
+        );
     }
 
-    node.deploy("durable", &guest("durable_calculator_actor")).await;
-    assert_eq!(node.call("durable", sum.clone()).await, json!({"result": 15, "durable": true}));
-    node.deploy("tuples", &guest("tuplespace_calculator_actor")).await;
-    assert_eq!(node.call("tuples", sum.clone()).await, json!({"result": 15, "tuplespace_used": true}));
+    node.deploy("durable", &guest("seed_durable_calculator_actor"))
+        .await;
+    assert_eq!(
+        node.call("durable", sum.clone()).await,
+        json!({"result": 15, "durable": true})
+    );
+    node.deploy("tuples", &guest("seed_tuplespace_calculator_actor"))
+        .await;
+    assert_eq!(
+        node.call("tuples", sum.clone()).await,
+        json!({"result": 15, "tuplespace_used": true})
+    );
     node.kill();
 
     let node = home.start();
-    assert_eq!(node.call("durable", sum).await, json!({"result": 15, "durable": true}));
+    assert_eq!(
+        node.call("durable", sum).await,
+        json!({"result": 15, "durable": true})
+    );
 }

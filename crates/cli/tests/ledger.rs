@@ -75,11 +75,19 @@ impl Op {
         let (msg_type, payload) = match self.to {
             None => ("deposit", format!("{amount} {id}")),
             Some(to) => {
-                let msg_type = if self.asks { "ask_transfer" } else { "transfer" };
-                (msg_type, format!("{} {amount} {id}", account(self.round, to)))
+                let msg_type = if self.asks {
+                    "ask_transfer"
+                } else {
+                    "transfer"
+                };
+                (
+                    msg_type,
+                    format!("{} {amount} {id}", account(self.round, to)),
+                )
             }
         };
-        api.message(&account(self.round, self.from), msg_type, payload).header("Idempotency-Key", id)
+        api.message(&account(self.round, self.from), msg_type, payload)
+            .header("Idempotency-Key", id)
     }
 
     /// Asks until there is an answer that counts; None if the client gave up.
@@ -90,7 +98,9 @@ impl Op {
                 Ok(answer) if (200..300).contains(&answer.status) => return Some(answer),
                 Ok(answer) => match answer.code().as_str() {
                     "PS3001" => return Some(answer),
-                    "PS1007" | "PS1009" | "PS4003" | "PS5001" | "PS5005" => place.pause(Duration::from_millis(5)).await,
+                    "PS1007" | "PS1009" | "PS4003" | "PS5001" | "PS5005" => {
+                        place.pause(Duration::from_millis(5)).await
+                    }
                     _ => panic!("{self:?}: {} {}", answer.status, answer.text()),
                 },
                 Err(_) => place.pause(Duration::from_millis(200)).await,
@@ -127,7 +137,13 @@ impl Place {
 }
 
 /// A client: books until it is told to stop, and leaves nothing unanswered.
-async fn client(mut place: Place, mut random: StdRng, round: usize, number: usize, stop: Arc<AtomicBool>) -> Vec<(Op, Outcome)> {
+async fn client(
+    mut place: Place,
+    mut random: StdRng,
+    round: usize,
+    number: usize,
+    stop: Arc<AtomicBool>,
+) -> Vec<(Op, Outcome)> {
     let mut booked = Vec::new();
     let mut remembered: VecDeque<(Op, Answer)> = VecDeque::new();
     while !stop.load(Ordering::Relaxed) {
@@ -135,9 +151,19 @@ async fn client(mut place: Place, mut random: StdRng, round: usize, number: usiz
         let outcome = match op.acknowledged(&mut place).await {
             None => Outcome::Unknown,
             Some(answer) => {
-                let outcome = if answer.status < 300 { Outcome::Done } else { Outcome::Refused };
+                let outcome = if answer.status < 300 {
+                    Outcome::Done
+                } else {
+                    Outcome::Refused
+                };
                 if random.random_bool(0.05) {
-                    remembered.push_back((Op { fickle: false, ..op.clone() }, answer));
+                    remembered.push_back((
+                        Op {
+                            fickle: false,
+                            ..op.clone()
+                        },
+                        answer,
+                    ));
                 }
                 outcome
             }
@@ -147,7 +173,11 @@ async fn client(mut place: Place, mut random: StdRng, round: usize, number: usiz
         if remembered.len() > 8
             && let Some((op, answer)) = remembered.pop_front()
         {
-            assert_eq!(op.acknowledged(&mut place).await.as_ref(), Some(&answer), "{op:?} once more");
+            assert_eq!(
+                op.acknowledged(&mut place).await.as_ref(),
+                Some(&answer),
+                "{op:?} once more"
+            );
         }
         tokio::time::sleep(Duration::from_micros(random.random_range(0..4000))).await;
     }
@@ -155,7 +185,12 @@ async fn client(mut place: Place, mut random: StdRng, round: usize, number: usiz
 }
 
 /// Kills and starts the node, sometimes in the middle of its start.
-async fn kill_again_and_again(home: &Home, mut node: Node, urls: &watch::Sender<String>, random: &mut StdRng) -> Node {
+async fn kill_again_and_again(
+    home: &Home,
+    mut node: Node,
+    urls: &watch::Sender<String>,
+    random: &mut StdRng,
+) -> Node {
     for _ in 0..KILLS {
         tokio::time::sleep(Duration::from_millis(random.random_range(LIFE_MS))).await;
         node.kill();
@@ -199,8 +234,14 @@ fn expected(booked: &[(Op, Outcome)], happened: impl Fn(&Op) -> bool) -> Vec<(i6
 async fn found(api: &Api, round: usize) -> Vec<(i64, i64)> {
     let mut accounts = Vec::new();
     for index in 0..ACCOUNTS {
-        let balance = api.ask(&account(round, index), "balance", "").await.number();
-        accounts.push((balance, api.ask(&account(round, index), "count", "").await.number()));
+        let balance = api
+            .ask(&account(round, index), "balance", "")
+            .await
+            .number();
+        accounts.push((
+            balance,
+            api.ask(&account(round, index), "count", "").await.number(),
+        ));
     }
     accounts
 }
@@ -210,7 +251,11 @@ async fn told(api: &Api, ops: &[(Op, Outcome)]) -> std::collections::HashMap<Str
     let mut parts = JoinSet::new();
     for (n, part) in ops.chunks(ops.len().div_ceil(16).max(1)).enumerate() {
         let (api, reader) = (api.clone(), format!("ledger/reader{n}"));
-        let ids: Vec<String> = part.iter().filter(|(op, _)| op.to.is_some()).map(|(op, _)| op.id.clone()).collect();
+        let ids: Vec<String> = part
+            .iter()
+            .filter(|(op, _)| op.to.is_some())
+            .map(|(op, _)| op.id.clone())
+            .collect();
         parts.spawn(async move {
             let mut counts = Vec::new();
             for id in ids {
@@ -242,10 +287,19 @@ async fn check(home: &Home, node: Node, round: usize, booked: &[(Op, Outcome)]) 
         tokio::time::sleep(Duration::from_millis(20)).await;
         accounts = found(&node, round).await;
     }
-    assert_eq!(accounts, expected, "(balance, bookings) of the accounts a0, a1, ... and what they must be");
+    assert_eq!(
+        accounts, expected,
+        "(balance, bookings) of the accounts a0, a1, ... and what they must be"
+    );
     let money = |accounts: &[(i64, i64)]| accounts.iter().map(|(balance, _)| balance).sum::<i64>();
-    let deposits = booked.iter().filter(|(op, outcome)| op.to.is_none() && *outcome == Outcome::Done);
-    assert_eq!(money(&accounts), deposits.map(|(op, _)| op.amount).sum::<i64>(), "money is conserved");
+    let deposits = booked
+        .iter()
+        .filter(|(op, outcome)| op.to.is_none() && *outcome == Outcome::Done);
+    assert_eq!(
+        money(&accounts),
+        deposits.map(|(op, _)| op.amount).sum::<i64>(),
+        "money is conserved"
+    );
 
     node.kill();
     let node = block_in_place(|| home.start());
@@ -255,9 +309,17 @@ async fn check(home: &Home, node: Node, round: usize, booked: &[(Op, Outcome)]) 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_crash_loses_or_doubles_money() {
-    let number = |name| std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number")));
+    let number = |name| {
+        std::env::var(name).ok().map(|text| {
+            text.parse()
+                .unwrap_or_else(|_| panic!("{name}={text} is no number"))
+        })
+    };
     let lasting = Duration::from_secs(number("LEDGER_SECONDS").unwrap_or(0));
-    let clock = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is after 1970").subsec_nanos();
+    let clock = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .expect("it is after 1970")
+        .subsec_nanos();
     let seed: u64 = number("LEDGER_SEED").unwrap_or(clock.into());
     println!("LEDGER_SEED={seed}");
     let mut random = StdRng::seed_from_u64(seed);
@@ -266,7 +328,10 @@ async fn no_crash_loses_or_doubles_money() {
     let mut node = home.start();
     node.deploy("ledger", &guest("ledger")).await;
     let (urls, place) = watch::channel(node.url.clone());
-    let place = Place { urls: place, api: node.api() };
+    let place = Place {
+        urls: place,
+        api: node.api(),
+    };
 
     let start = Instant::now();
     for round in 0.. {
@@ -280,9 +345,21 @@ async fn no_crash_loses_or_doubles_money() {
         stop.store(true, Ordering::Relaxed);
         let booked = clients.join_all().await.concat();
 
-        let of = |wanted| booked.iter().filter(|(_, outcome)| *outcome == wanted).count();
-        let (done, refused, unknown) = (of(Outcome::Done), of(Outcome::Refused), of(Outcome::Unknown));
-        println!("round {round}, {:?}: {done} done, {refused} refused, {unknown} unknown", start.elapsed());
+        let of = |wanted| {
+            booked
+                .iter()
+                .filter(|(_, outcome)| *outcome == wanted)
+                .count()
+        };
+        let (done, refused, unknown) = (
+            of(Outcome::Done),
+            of(Outcome::Refused),
+            of(Outcome::Unknown),
+        );
+        println!(
+            "round {round}, {:?}: {done} done, {refused} refused, {unknown} unknown",
+            start.elapsed()
+        );
         assert!(done > 10 * KILLS, "there was a load");
         node = check(&home, node, round, &booked).await;
         urls.send_replace(node.url.clone());

@@ -16,14 +16,18 @@ const NOTICED_MAX: Duration = Duration::from_millis(50);
 
 async fn node(home: &Home) -> Node {
     let node = home.start();
-    node.deploy_with("misbehave", &guest("misbehave"), LIMITS).await;
+    node.deploy_with("misbehave", &guest("misbehave"), LIMITS)
+        .await;
     node.deploy("counter", &guest("counter")).await;
     node
 }
 
 /// The actor that misbehaved serves again, and so does its neighbour.
 async fn unharmed(node: &Node, actor: &str) {
-    assert_eq!(node.ask(actor, "echo", "still here").await.reply(), "still here");
+    assert_eq!(
+        node.ask(actor, "echo", "still here").await.reply(),
+        "still here"
+    );
     node.ask("counter/neighbour", "add", "1").await.ok();
 }
 
@@ -33,9 +37,14 @@ async fn a_loop_ends_at_the_time_limit() {
     let home = Home::new();
     let node = node(&home).await;
     let start = Instant::now();
-    node.ask("misbehave/loop", "loop", "").await.refused(504, "PS3004");
+    node.ask("misbehave/loop", "loop", "")
+        .await
+        .refused(504, "PS3004");
     let took = start.elapsed();
-    assert!(took >= Duration::from_millis(250) && took < Duration::from_secs(10), "{took:?}");
+    assert!(
+        took >= Duration::from_millis(250) && took < Duration::from_secs(10),
+        "{took:?}"
+    );
     unharmed(&node, "misbehave/loop").await;
 }
 
@@ -46,7 +55,9 @@ async fn a_hoard_ends_at_the_memory_limit() {
     let node = node(&home).await;
     let before = resident_kib(node.pid());
     for _ in 0..5 {
-        node.ask("misbehave/alloc", "alloc", "").await.failed("PS3003");
+        node.ask("misbehave/alloc", "alloc", "")
+            .await
+            .failed("PS3003");
     }
     unharmed(&node, "misbehave/alloc").await;
     let grown = resident_kib(node.pid()).saturating_sub(before);
@@ -58,7 +69,9 @@ async fn a_recursion_ends_at_the_stack_limit() {
     let _quiet = QUIET.read().await;
     let home = Home::new();
     let node = node(&home).await;
-    node.ask("misbehave/recurse", "recurse", "").await.failed("PS3005");
+    node.ask("misbehave/recurse", "recurse", "")
+        .await
+        .failed("PS3005");
     unharmed(&node, "misbehave/recurse").await;
 }
 
@@ -67,8 +80,12 @@ async fn a_trap_is_told_and_its_backtrace_is_logged() {
     let _quiet = QUIET.read().await;
     let home = Home::new();
     let node = node(&home).await;
-    node.ask("misbehave/trap", "trap", "").await.refused(500, "PS3002");
-    node.ask("misbehave/trap", "panic", "a text to find in the log").await.refused(500, "PS3002");
+    node.ask("misbehave/trap", "trap", "")
+        .await
+        .refused(500, "PS3002");
+    node.ask("misbehave/trap", "panic", "a text to find in the log")
+        .await
+        .refused(500, "PS3002");
     unharmed(&node, "misbehave/trap").await;
     let log = std::fs::read_to_string(home.log()).expect("a log");
     assert!(log.contains("misbehave/trap"), "{log}");
@@ -83,12 +100,16 @@ async fn a_trap_in_init_is_a_failed_activation() {
     let node = node(&home).await;
     node.deploy("trapinit", &guest("trapinit")).await;
     for _ in 0..2 {
-        node.ask("trapinit", "call", "hello").await.refused(412, "PS3007");
+        node.ask("trapinit", "call", "hello")
+            .await
+            .refused(412, "PS3007");
     }
     unharmed(&node, "misbehave/init").await;
     node.kill();
     let node = home.start();
-    node.ask("trapinit", "call", "hello").await.refused(412, "PS3007");
+    node.ask("trapinit", "call", "hello")
+        .await
+        .refused(412, "PS3007");
     unharmed(&node, "misbehave/init").await;
 }
 
@@ -123,7 +144,9 @@ async fn a_reply_over_the_limit_is_not_sent() {
     let node = node(&home).await;
     let answer = node.ask("misbehave/big", "big", "1048576").await.ok();
     assert_eq!(answer.body.len(), 1 << 20);
-    node.ask("misbehave/big", "big", "1048577").await.failed("PS3006");
+    node.ask("misbehave/big", "big", "1048577")
+        .await
+        .failed("PS3006");
     unharmed(&node, "misbehave/big").await;
 
     // 50 MB, from a guest that has the memory for it.
@@ -138,9 +161,15 @@ async fn effects_over_the_limit_are_none_at_all() {
     let _quiet = QUIET.read().await;
     let home = Home::new();
     let node = node(&home).await;
-    node.ask("misbehave/effects", "write_many", "100").await.ok();
-    node.ask("misbehave/effects", "write_many", "101").await.failed("PS3008");
-    node.ask("misbehave/effects", "send_many", "101 counter/neighbour").await.failed("PS3008");
+    node.ask("misbehave/effects", "write_many", "100")
+        .await
+        .ok();
+    node.ask("misbehave/effects", "write_many", "101")
+        .await
+        .failed("PS3008");
+    node.ask("misbehave/effects", "send_many", "101 counter/neighbour")
+        .await
+        .failed("PS3008");
     unharmed(&node, "misbehave/effects").await;
 }
 
@@ -163,14 +192,20 @@ async fn two_loops_are_not_noticed() {
         })
         .into();
     let busy = latencies(&node, Duration::from_millis(1500)).await;
-    assert!(loops.iter().all(|task| !task.is_finished()), "the loops ran all the while");
+    assert!(
+        loops.iter().all(|task| !task.is_finished()),
+        "the loops ran all the while"
+    );
     for task in loops {
         task.await.expect("every loop is stopped");
     }
 
     let (calm, busy) = (percentile(calm, 99), percentile(busy, 99));
     println!("p99 {calm:?} alone, {busy:?} beside two loops");
-    assert!(busy < NOTICED_MAX, "p99 {busy:?} beside two loops, {calm:?} alone");
+    assert!(
+        busy < NOTICED_MAX,
+        "p99 {busy:?} beside two loops, {calm:?} alone"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -179,20 +214,30 @@ async fn a_crowd_of_misbehaviour_is_not_noticed() {
     let home = Home::new();
     let node = node(&home).await;
     node.ask("counter/neighbour", "add", "1").await.ok();
-    let crowd: Vec<_> = [("alloc", "PS3003"), ("recurse", "PS3005"), ("trap", "PS3002")]
-        .map(|(what, code)| {
-            let api = node.api();
-            tokio::spawn(async move {
-                loop {
-                    api.ask(&format!("misbehave/{what}"), what, "").await.failed(code);
-                }
-            })
+    let crowd: Vec<_> = [
+        ("alloc", "PS3003"),
+        ("recurse", "PS3005"),
+        ("trap", "PS3002"),
+    ]
+    .map(|(what, code)| {
+        let api = node.api();
+        tokio::spawn(async move {
+            loop {
+                api.ask(&format!("misbehave/{what}"), what, "")
+                    .await
+                    .failed(code);
+            }
         })
-        .into();
+    })
+    .into();
     let busy = percentile(latencies(&node, Duration::from_millis(1500)).await, 99);
     println!("p99 {busy:?} in the crowd");
     for task in crowd {
-        assert!(!task.is_finished(), "each fails in its own way: {:?}", task.await);
+        assert!(
+            !task.is_finished(),
+            "each fails in its own way: {:?}",
+            task.await
+        );
         task.abort();
     }
     assert!(busy < 2 * NOTICED_MAX, "p99 {busy:?} in the crowd");

@@ -40,7 +40,9 @@ async fn a_failed_turn_leaves_nothing() {
 async fn a_failed_first_turn_leaves_a_new_actor() {
     let home = Home::new();
     let node = node(&home).await;
-    node.ask("counter/first", "fail_after_add", "10").await.refused(412, "PS3001");
+    node.ask("counter/first", "fail_after_add", "10")
+        .await
+        .refused(412, "PS3001");
     assert_eq!(count(&node, "counter/first").await, 0);
     let node = again(&home, node);
     assert_eq!(count(&node, "counter/first").await, 0);
@@ -51,8 +53,16 @@ async fn actors_ask_each_other() {
     let home = Home::new();
     let node = node(&home).await;
     node.ask("counter/b", "add", "10").await.ok();
-    assert_eq!(node.ask("counter/a", "ask", "counter/b get").await.reply(), "10");
-    assert_eq!(node.ask("counter/a", "add_ask", "5 counter/b add 1").await.reply(), "11");
+    assert_eq!(
+        node.ask("counter/a", "ask", "counter/b get").await.reply(),
+        "10"
+    );
+    assert_eq!(
+        node.ask("counter/a", "add_ask", "5 counter/b add 1")
+            .await
+            .reply(),
+        "11"
+    );
     assert_eq!(count(&node, "counter/a").await, 5);
     // The one asked goes on, so a second run of a's turns would hear something else.
     assert_eq!(node.ask("counter/b", "add", "100").await.reply(), "111");
@@ -65,11 +75,18 @@ async fn actors_ask_each_other() {
 async fn an_error_of_the_one_asked_is_the_askers_result() {
     let home = Home::new();
     let node = node(&home).await;
-    let detail = node.ask("counter/a", "ask", "counter/b fail_after_add 1").await.refused(412, "PS3001");
+    let detail = node
+        .ask("counter/a", "ask", "counter/b fail_after_add 1")
+        .await
+        .refused(412, "PS3001");
     assert!(detail.contains("failed after the add"), "{detail}");
     assert_eq!(count(&node, "counter/b").await, 0);
-    node.ask("counter/a", "ask", "nobody get").await.refused(404, "PS3001");
-    node.ask("counter/a", "ask", "counter/a get").await.refused(412, "PS3001");
+    node.ask("counter/a", "ask", "nobody get")
+        .await
+        .refused(404, "PS3001");
+    node.ask("counter/a", "ask", "counter/a get")
+        .await
+        .refused(412, "PS3001");
     assert_eq!(count(&node, "counter/a").await, 0);
     let node = again(&home, node);
     assert_eq!(count(&node, "counter/a").await, 0);
@@ -80,7 +97,9 @@ async fn two_that_ask_each_other_time_out_and_go_on() {
     let home = Home::new();
     let node = node(&home).await;
     // a asks b, which asks a: a is in its turn.
-    let answer = node.ask("counter/a", "ask", "counter/b ask counter/a get").await;
+    let answer = node
+        .ask("counter/a", "ask", "counter/b ask counter/a get")
+        .await;
     assert!(answer.status >= 400, "{}", answer.text());
     assert_eq!(count(&node, "counter/a").await, 0);
     assert_eq!(count(&node, "counter/b").await, 0);
@@ -91,7 +110,12 @@ async fn a_send_arrives_once() {
     let home = Home::new();
     let node = node(&home).await;
     for _ in 0..20 {
-        assert_eq!(node.ask("counter/a", "send", "counter/b add 2").await.reply(), "sent");
+        assert_eq!(
+            node.ask("counter/a", "send", "counter/b add 2")
+                .await
+                .reply(),
+            "sent"
+        );
     }
     let node = again(&home, node);
     let api = node.api();
@@ -109,12 +133,20 @@ async fn a_spawned_actor_starts_with_its_arguments() {
     let home = Home::new();
     let node = node(&home).await;
     node.ask("counter/parent", "add", "7").await.ok();
-    assert_eq!(node.ask("counter/parent", "spawn", "child").await.reply(), "counter/child");
+    assert_eq!(
+        node.ask("counter/parent", "spawn", "child").await.reply(),
+        "counter/child"
+    );
     let unnamed = node.ask("counter/parent", "spawn", "").await.reply();
     assert_eq!(count(&node, "counter/child").await, 7);
     assert_eq!(count(&node, &unnamed).await, 7);
-    assert_eq!(node.ask("counter/child", "self", "").await.reply(), "counter/child");
-    node.ask("counter/parent", "spawn", "child").await.refused(409, "PS3001");
+    assert_eq!(
+        node.ask("counter/child", "self", "").await.reply(),
+        "counter/child"
+    );
+    node.ask("counter/parent", "spawn", "child")
+        .await
+        .refused(409, "PS3001");
     assert_eq!(node.ask("counter/child", "add", "1").await.reply(), "8");
     let node = again(&home, node);
     assert_eq!(count(&node, "counter/child").await, 8);
@@ -128,7 +160,11 @@ async fn a_stopped_actor_answers_first_and_starts_anew() {
     let node = node(&home).await;
     node.ask("counter/s", "add", "9").await.ok();
     assert_eq!(node.ask("counter/s", "stop", "").await.reply(), "stopping");
-    assert_eq!(count(&node, "counter/s").await, 0, "the next message makes a new one");
+    assert_eq!(
+        count(&node, "counter/s").await,
+        0,
+        "the next message makes a new one"
+    );
     let node = again(&home, node);
     assert_eq!(count(&node, "counter/s").await, 0);
 }
@@ -158,20 +194,35 @@ async fn a_checkpoint_that_the_actor_asks_for_holds() {
     let node = again(&home, node);
     let after = node.ask("counter/k", "sequence", "").await.reply();
     assert_eq!(count(&node, "counter/k").await, 8);
-    let number = |text: &str| text.split(' ').next().and_then(|n| n.parse::<u64>().ok()).expect("a sequence");
+    let number = |text: &str| {
+        text.split(' ')
+            .next()
+            .and_then(|n| n.parse::<u64>().ok())
+            .expect("a sequence")
+    };
     assert!(number(&after) > number(&before), "{before}, then {after}");
-    assert!(after.ends_with("false"), "a turn of its own is no replay: {after}");
+    assert!(
+        after.ends_with("false"),
+        "a turn of its own is no replay: {after}"
+    );
 }
 
 #[tokio::test]
 async fn a_checkpoint_at_every_turn_gives_the_same() {
     let home = Home::new();
     let node = home.start();
-    node.deploy_with("counter", &guest("counter"), "[actors.counter]\ncheckpoint_turns = 1\n").await;
+    node.deploy_with(
+        "counter",
+        &guest("counter"),
+        "[actors.counter]\ncheckpoint_turns = 1\n",
+    )
+    .await;
     for n in 1..=10 {
         assert_eq!(node.ask("counter/e", "add", "1").await.number(), n);
     }
-    node.ask("counter/e", "fail_after_add", "1").await.refused(412, "PS3001");
+    node.ask("counter/e", "fail_after_add", "1")
+        .await
+        .refused(412, "PS3001");
     assert_eq!(count(&node, "counter/e").await, 10);
     let node = again(&home, node);
     assert_eq!(count(&node, "counter/e").await, 10);
@@ -181,7 +232,12 @@ async fn a_checkpoint_at_every_turn_gives_the_same() {
 async fn an_idle_actor_comes_back_as_it_was() {
     let home = Home::new();
     let node = home.start();
-    node.deploy_with("counter", &guest("counter"), "[actors.counter]\nidle_ms = 1\n").await;
+    node.deploy_with(
+        "counter",
+        &guest("counter"),
+        "[actors.counter]\nidle_ms = 1\n",
+    )
+    .await;
     for n in 1..=20 {
         assert_eq!(node.ask("counter/i", "add", "1").await.number(), n);
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
@@ -192,7 +248,12 @@ async fn an_idle_actor_comes_back_as_it_was() {
 async fn an_ephemeral_actor_forgets() {
     let home = Home::new();
     let node = home.start();
-    node.deploy_with("counter", &guest("counter"), "[actors.counter]\ndurable = false\n").await;
+    node.deploy_with(
+        "counter",
+        &guest("counter"),
+        "[actors.counter]\ndurable = false\n",
+    )
+    .await;
     assert_eq!(node.ask("counter/e", "add", "3").await.reply(), "3");
     assert_eq!(count(&node, "counter/e").await, 3);
     let node = again(&home, node);
@@ -212,7 +273,12 @@ async fn time_and_chance_replay_as_they_were() {
     let monotonic = node.ask("misbehave/r", "monotonic", "").await.number();
     let node = again(&home, node);
     let next = node.ask("misbehave/r", "random", "16").await.ok().body;
-    assert!(before.iter().all(|bytes| bytes.len() == 16 && *bytes != next), "chance repeats itself");
+    assert!(
+        before
+            .iter()
+            .all(|bytes| bytes.len() == 16 && *bytes != next),
+        "chance repeats itself"
+    );
     before.dedup();
     assert_eq!(before.len(), 5);
     assert!(node.ask("misbehave/r", "now", "").await.number() >= now);
@@ -234,12 +300,28 @@ async fn a_state_machine_keeps_its_state_and_its_data() {
         ("passed", "1"),
         ("coin", "thanks"),
     ] {
-        assert_eq!(node.ask("fsm/gate", message, "").await.reply(), reply, "{message}");
+        assert_eq!(
+            node.ask("fsm/gate", message, "").await.reply(),
+            reply,
+            "{message}"
+        );
     }
-    node.ask("fsm/gate", "kick", "").await.refused(412, "PS3001");
+    node.ask("fsm/gate", "kick", "")
+        .await
+        .refused(412, "PS3001");
     let node = again(&home, node);
-    for (message, reply) in [("state", "open"), ("passed", "1"), ("push", "go"), ("passed", "2"), ("state", "locked")] {
-        assert_eq!(node.ask("fsm/gate", message, "").await.reply(), reply, "{message}");
+    for (message, reply) in [
+        ("state", "open"),
+        ("passed", "1"),
+        ("push", "go"),
+        ("passed", "2"),
+        ("state", "locked"),
+    ] {
+        assert_eq!(
+            node.ask("fsm/gate", message, "").await.reply(),
+            reply,
+            "{message}"
+        );
     }
     assert_eq!(node.tell("fsm/gate", "coin", "").await.ok().status, 202);
     assert_eq!(node.ask("fsm/gate", "state", "").await.reply(), "open");
@@ -250,13 +332,18 @@ async fn an_ask_without_a_handler_says_what_would_take_it() {
     let home = Home::new();
     let node = home.start();
     node.deploy("event", &guest("event")).await;
-    let detail = node.ask("event/e", "hello", "x").await.refused(412, "PS1010");
+    let detail = node
+        .ask("event/e", "hello", "x")
+        .await
+        .refused(412, "PS1010");
     assert!(detail.contains("gen-server"), "{detail}");
     for message in ["hello", "fail", "panic", "hello"] {
         assert_eq!(node.tell("event/e", message, "x").await.ok().status, 202);
     }
     let node = again(&home, node);
-    node.ask("event/e", "hello", "x").await.refused(412, "PS1010");
+    node.ask("event/e", "hello", "x")
+        .await
+        .refused(412, "PS1010");
     assert_eq!(node.tell("event/e", "hello", "x").await.ok().status, 202);
 }
 
@@ -268,7 +355,12 @@ async fn many_actors_at_once_survive_together() {
         let mut asks = tokio::task::JoinSet::new();
         for n in 0..100 {
             let api = node.api();
-            asks.spawn(async move { api.ask(&format!("counter/m{n}"), "add", n.to_string()).await.number() == round * n });
+            asks.spawn(async move {
+                api.ask(&format!("counter/m{n}"), "add", n.to_string())
+                    .await
+                    .number()
+                    == round * n
+            });
         }
         assert!(asks.join_all().await.into_iter().all(|right| right));
     }

@@ -108,13 +108,18 @@ impl Code {
     /// The code with this number.
     #[must_use]
     pub fn from_number(number: u32) -> Option<Code> {
-        Self::ALL.iter().copied().find(|code| *code as u32 == number)
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|code| *code as u32 == number)
     }
 
     /// Reads `PS1001`, `ps1001` or `1001`.
     #[must_use]
     pub fn parse(text: &str) -> Option<Code> {
-        let digits = text.trim_start_matches(['P', 'p']).trim_start_matches(['S', 's']);
+        let digits = text
+            .trim_start_matches(['P', 'p'])
+            .trim_start_matches(['S', 's']);
         Self::from_number(digits.parse().ok()?)
     }
 }

@@ -141,8 +141,14 @@ pub fn check_name<'a>(what: &str, name: &'a str) -> Result<&'a str> {
     let problem = if name.is_empty() {
         "is empty".to_owned()
     } else if name.len() > NAME_BYTES_MAX {
-        format!("has {} bytes; at most {NAME_BYTES_MAX} are allowed", name.len())
-    } else if let Some(bad) = name.chars().find(|c| !(c.is_ascii_alphanumeric() || "_.-".contains(*c))) {
+        format!(
+            "has {} bytes; at most {NAME_BYTES_MAX} are allowed",
+            name.len()
+        )
+    } else if let Some(bad) = name
+        .chars()
+        .find(|c| !(c.is_ascii_alphanumeric() || "_.-".contains(*c)))
+    {
         format!("has the character {bad:?}; letters, digits, '_', '.' and '-' are allowed")
     } else {
         return Ok(name);
@@ -152,7 +158,10 @@ pub fn check_name<'a>(what: &str, name: &'a str) -> Result<&'a str> {
 
 fn check_key(key: &str) -> Result<&str> {
     let problem = if key.len() > KEY_BYTES_MAX {
-        format!("has {} bytes; at most {KEY_BYTES_MAX} are allowed", key.len())
+        format!(
+            "has {} bytes; at most {KEY_BYTES_MAX} are allowed",
+            key.len()
+        )
     } else if let Some(bad) = key.chars().find(|c| *c == '/' || c.is_control()) {
         format!("has the character {bad:?}; '/' and control characters are not allowed")
     } else {
@@ -177,7 +186,10 @@ mod tests {
     #[test]
     fn text_and_parts_agree() {
         let id = ActorId::parse(&scope(), "account/alice").expect("valid");
-        assert_eq!((id.kind(), id.key(), id.local().as_str()), ("account", "alice", "account/alice"));
+        assert_eq!(
+            (id.kind(), id.key(), id.local().as_str()),
+            ("account", "alice", "account/alice")
+        );
         assert_eq!(id.to_string(), "default/default/account/alice");
         let single = ActorId::parse(&scope(), "account").expect("valid");
         assert_eq!((single.key(), single.local().as_str()), ("", "account"));

@@ -48,7 +48,9 @@ impl Limits {
             ("mailbox_messages", self.mailbox_messages, 1, 1_000_000),
         ] {
             if value < min || value > max {
-                return Err(format!("{name} is {value}; it must be between {min} and {max}"));
+                return Err(format!(
+                    "{name} is {value}; it must be between {min} and {max}"
+                ));
             }
         }
         Ok(())

@@ -58,10 +58,15 @@ pub const MSG_TYPE_BYTES_MAX: usize = 128;
 /// A sentence for people.
 pub fn check_msg_type(text: &str) -> Result<(), String> {
     if text.len() > MSG_TYPE_BYTES_MAX {
-        return Err(format!("the message type has {} bytes; at most {MSG_TYPE_BYTES_MAX} are allowed", text.len()));
+        return Err(format!(
+            "the message type has {} bytes; at most {MSG_TYPE_BYTES_MAX} are allowed",
+            text.len()
+        ));
     }
     if text.starts_with('$') {
-        return Err(format!("the message type {text:?} starts with '$', which is reserved for the runtime"));
+        return Err(format!(
+            "the message type {text:?} starts with '$', which is reserved for the runtime"
+        ));
     }
     if text.chars().any(char::is_control) {
         return Err(format!("the message type {text:?} has a control character"));

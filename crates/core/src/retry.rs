@@ -40,7 +40,9 @@ impl Policy {
         if failed >= self.tries {
             return Next::DeadLetter;
         }
-        let factor = 1u32.checked_shl(failed.saturating_sub(1)).unwrap_or(u32::MAX);
+        let factor = 1u32
+            .checked_shl(failed.saturating_sub(1))
+            .unwrap_or(u32::MAX);
         Next::RetryAfter(self.pause.saturating_mul(factor))
     }
 }
@@ -64,7 +66,10 @@ mod tests {
 
     #[test]
     fn pauses_double_and_never_overflow() {
-        let policy = Policy { tries: u32::MAX, pause: Duration::from_millis(1) };
+        let policy = Policy {
+            tries: u32::MAX,
+            pause: Duration::from_millis(1),
+        };
         assert_eq!(policy.after(1), Next::RetryAfter(Duration::from_millis(1)));
         assert_eq!(policy.after(4), Next::RetryAfter(Duration::from_millis(8)));
         assert!(matches!(policy.after(200), Next::RetryAfter(_)));

@@ -35,7 +35,9 @@ impl Timeline {
         let next = |last: u64| floor.max(last + 1);
         let last = self
             .last_ticket
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(next(last)))
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| {
+                Some(next(last))
+            })
             .expect("the update always gives a value");
         next(last)
     }

@@ -111,11 +111,20 @@ impl PatternField {
             PatternField::Any => true,
             PatternField::Typed(kind) => *kind == value.kind(),
             PatternField::Range(min, max) => {
-                let above = |min: &Value| matches!(min.compare(value), Some(Ordering::Less | Ordering::Equal));
-                let below = |max: &Value| matches!(max.compare(value), Some(Ordering::Greater | Ordering::Equal));
+                let above = |min: &Value| {
+                    matches!(min.compare(value), Some(Ordering::Less | Ordering::Equal))
+                };
+                let below = |max: &Value| {
+                    matches!(
+                        max.compare(value),
+                        Some(Ordering::Greater | Ordering::Equal)
+                    )
+                };
                 min.as_ref().is_none_or(above) && max.as_ref().is_none_or(below)
             }
-            PatternField::Prefix(prefix) => matches!(value, Value::String(text) if text.starts_with(prefix.as_str())),
+            PatternField::Prefix(prefix) => {
+                matches!(value, Value::String(text) if text.starts_with(prefix.as_str()))
+            }
         }
     }
 }
@@ -123,7 +132,11 @@ impl PatternField {
 /// Whether `pattern` matches `tuple`.
 #[must_use]
 pub fn matches(pattern: &[PatternField], tuple: &[Value]) -> bool {
-    pattern.len() == tuple.len() && pattern.iter().zip(tuple).all(|(field, value)| field.matches(value))
+    pattern.len() == tuple.len()
+        && pattern
+            .iter()
+            .zip(tuple)
+            .all(|(field, value)| field.matches(value))
 }
 
 /// Checks a tuple that a guest writes.
@@ -148,7 +161,10 @@ pub fn check_pattern(pattern: &[PatternField]) -> Result<()> {
             }
             _ => continue,
         };
-        return Err(Error::new(Code::InvalidArgument, format!("field {n} of the pattern {problem}")));
+        return Err(Error::new(
+            Code::InvalidArgument,
+            format!("field {n} of the pattern {problem}"),
+        ));
     }
     Ok(())
 }
@@ -173,17 +189,57 @@ mod tests {
 
     #[test]
     fn each_kind_of_field_matches_what_it_says() {
-        let tuple = [s("result"), Value::Int(7), Value::Float(f64::NAN), Value::Null];
+        let tuple = [
+            s("result"),
+            Value::Int(7),
+            Value::Float(f64::NAN),
+            Value::Null,
+        ];
         let any = || PatternField::Any;
         let hit = |pattern: &[PatternField]| matches(pattern, &tuple);
-        assert!(hit(&[PatternField::Exact(s("result")), any(), any(), any()]));
+        assert!(hit(&[
+            PatternField::Exact(s("result")),
+            any(),
+            any(),
+            any()
+        ]));
         assert!(!hit(&[PatternField::Exact(s("result")), any(), any()]));
-        assert!(hit(&[PatternField::Prefix("res".into()), PatternField::Typed(ValueType::Int), any(), any()]));
-        assert!(hit(&[any(), PatternField::Range(Some(Value::Int(7)), Some(Value::Int(9))), any(), any()]));
-        assert!(!hit(&[any(), PatternField::Range(Some(Value::Int(8)), None), any(), any()]));
-        assert!(!hit(&[any(), PatternField::Range(Some(Value::Float(1.0)), None), any(), any()]));
-        assert!(!hit(&[any(), PatternField::Exact(Value::Float(7.0)), any(), any()]));
-        assert!(hit(&[any(), any(), PatternField::Exact(Value::Float(-f64::NAN).canonical()), any()]));
+        assert!(hit(&[
+            PatternField::Prefix("res".into()),
+            PatternField::Typed(ValueType::Int),
+            any(),
+            any()
+        ]));
+        assert!(hit(&[
+            any(),
+            PatternField::Range(Some(Value::Int(7)), Some(Value::Int(9))),
+            any(),
+            any()
+        ]));
+        assert!(!hit(&[
+            any(),
+            PatternField::Range(Some(Value::Int(8)), None),
+            any(),
+            any()
+        ]));
+        assert!(!hit(&[
+            any(),
+            PatternField::Range(Some(Value::Float(1.0)), None),
+            any(),
+            any()
+        ]));
+        assert!(!hit(&[
+            any(),
+            PatternField::Exact(Value::Float(7.0)),
+            any(),
+            any()
+        ]));
+        assert!(hit(&[
+            any(),
+            any(),
+            PatternField::Exact(Value::Float(-f64::NAN).canonical()),
+            any()
+        ]));
     }
 
     #[test]

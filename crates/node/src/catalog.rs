@@ -39,7 +39,8 @@ struct Tables {
 impl Catalog {
     /// What the actor's type runs with today.
     pub(crate) fn of(&self, id: &ActorId) -> Result<Arc<Deployment>> {
-        self.find(id.scope(), id.kind()).map(|(_, deployment)| deployment)
+        self.find(id.scope(), id.kind())
+            .map(|(_, deployment)| deployment)
     }
 
     /// The application that has this actor type, and what the type runs with.
@@ -47,12 +48,23 @@ impl Catalog {
         let tables = self.tables.read();
         let found = tables.types.get(&(scope.clone(), kind.to_owned()));
         found.cloned().ok_or_else(|| {
-            let known: Vec<&str> =
-                tables.types.keys().filter(|(s, _)| s == scope).map(|(_, name)| name.as_str()).take(20).collect();
-            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            let known: Vec<&str> = tables
+                .types
+                .keys()
+                .filter(|(s, _)| s == scope)
+                .map(|(_, name)| name.as_str())
+                .take(20)
+                .collect();
+            let known = if known.is_empty() {
+                "none".to_owned()
+            } else {
+                known.join(", ")
+            };
             Error::new(
                 Code::UnknownActorType,
-                format!("no application in {scope} has the actor type {kind:?}; deployed there: {known}"),
+                format!(
+                    "no application in {scope} has the actor type {kind:?}; deployed there: {known}"
+                ),
             )
         })
     }
@@ -74,11 +86,19 @@ impl Catalog {
     ) -> Vec<String> {
         let mut tables = self.tables.write();
         let before = tables.remove(&application.id);
-        let added = types.iter().filter(|(name, _)| !before.contains(name)).map(|(name, _)| name.clone()).collect();
+        let added = types
+            .iter()
+            .filter(|(name, _)| !before.contains(name))
+            .map(|(name, _)| name.clone())
+            .collect();
         for (name, deployment) in types {
-            tables.types.insert((scope.clone(), name), (application.id.clone(), deployment));
+            tables
+                .types
+                .insert((scope.clone(), name), (application.id.clone(), deployment));
         }
-        tables.applications.insert(application.id.clone(), application);
+        tables
+            .applications
+            .insert(application.id.clone(), application);
         added
     }
 
@@ -113,17 +133,29 @@ impl Shared {
     }
 
     /// Builds a deployment from its record.
-    pub(crate) async fn load_deployment(&self, hash: Hash, record: &records::Deployment) -> Result<Arc<Deployment>> {
+    pub(crate) async fn load_deployment(
+        &self,
+        hash: Hash,
+        record: &records::Deployment,
+    ) -> Result<Arc<Deployment>> {
         let module_hash = Hash::read(&record.module)?;
         let store = self.store.clone();
         let bytes = async move {
             applications::module(store.snapshot().as_ref(), module_hash)
                 .await?
-                .ok_or_else(|| Error::new(Code::Corrupt, format!("the module {module_hash} is missing from the store")))
+                .ok_or_else(|| {
+                    Error::new(
+                        Code::Corrupt,
+                        format!("the module {module_hash} is missing from the store"),
+                    )
+                })
         };
         let module = self.modules.get(module_hash, bytes).await?;
         let limits = record.limits.ok_or_else(|| {
-            Error::new(Code::Corrupt, format!("the deployment {hash} has no limits"))
+            Error::new(
+                Code::Corrupt,
+                format!("the deployment {hash} has no limits"),
+            )
         })?;
         let deployment = Arc::new(Deployment {
             hash,
@@ -135,7 +167,10 @@ impl Shared {
             history_turns: record.history_turns,
             idle: Duration::from_millis(record.idle_ms),
         });
-        self.catalog.deployments.write().insert(hash, deployment.clone());
+        self.catalog
+            .deployments
+            .write()
+            .insert(hash, deployment.clone());
         Ok(deployment)
     }
 }

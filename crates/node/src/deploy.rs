@@ -71,11 +71,22 @@ impl Node {
         let hash = Hash::of(&deploy.wasm);
         let before = shared.modules.compiled();
         let wasm = deploy.wasm.clone();
-        let module = shared.modules.get(hash, async move { Ok(wasm.to_vec()) }).await?;
-        let memory = manifest.actors.values().map(|actor| actor.limits.memory_bytes).min().unwrap_or_default();
+        let module = shared
+            .modules
+            .get(hash, async move { Ok(wasm.to_vec()) })
+            .await?;
+        let memory = manifest
+            .actors
+            .values()
+            .map(|actor| actor.limits.memory_bytes)
+            .min()
+            .unwrap_or_default();
         module.try_out(memory).await?;
-        let deployments: Vec<(String, records::Deployment)> =
-            manifest.actors.iter().map(|(name, actor)| (name.clone(), record(hash, actor))).collect();
+        let deployments: Vec<(String, records::Deployment)> = manifest
+            .actors
+            .iter()
+            .map(|(name, actor)| (name.clone(), record(hash, actor)))
+            .collect();
         let application = records::Application {
             id: deploy.application_id,
             name: deploy.name,
@@ -91,10 +102,20 @@ impl Node {
                 .collect(),
             deployed_ms: wall().0,
         };
-        store(shared, &deploy.wasm, hash, &deployments, &application, &scope).await?;
+        store(
+            shared,
+            &deploy.wasm,
+            hash,
+            &deployments,
+            &application,
+            &scope,
+        )
+        .await?;
         let mut types = Vec::new();
         for (name, record) in &deployments {
-            let deployment = shared.load_deployment(applications::deployment_hash(record), record).await?;
+            let deployment = shared
+                .load_deployment(applications::deployment_hash(record), record)
+                .await?;
             types.push((name.clone(), deployment));
         }
         let added = shared.catalog.install(application.clone(), &scope, types);
@@ -119,7 +140,10 @@ impl Node {
         if shared.catalog.application(id).is_none() {
             return Err(unknown_application(id));
         }
-        let mut batch = Batch { urgency: Urgency::Now, ..Batch::new() };
+        let mut batch = Batch {
+            urgency: Urgency::Now,
+            ..Batch::new()
+        };
         applications::delete_application(&mut batch, id);
         shared.commit(batch).await.map_err(fault)?;
         shared.catalog.remove(id);
@@ -135,7 +159,10 @@ async fn store(
     application: &records::Application,
     scope: &plexspaces_core::Scope,
 ) -> Result<()> {
-    let mut batch = Batch { urgency: Urgency::Now, ..Batch::new() };
+    let mut batch = Batch {
+        urgency: Urgency::Now,
+        ..Batch::new()
+    };
     if !applications::has_module(shared.store.snapshot().as_ref(), hash).await? {
         for chunk in applications::module_chunks(hash, wasm) {
             shared.store.commit(chunk).await.map_err(fault)?;
@@ -165,17 +192,28 @@ fn record(module: Hash, actor: &ActorType) -> records::Deployment {
 
 fn check_version(version: &str) -> Result<()> {
     const VERSION_BYTES_MAX: usize = 64;
-    if version.is_empty() || version.len() > VERSION_BYTES_MAX || version.chars().any(char::is_control) {
+    if version.is_empty()
+        || version.len() > VERSION_BYTES_MAX
+        || version.chars().any(char::is_control)
+    {
         return Err(Error::new(
             Code::MalformedRequest,
-            format!("the version {version:?} must have 1 to {VERSION_BYTES_MAX} bytes and no control characters"),
+            format!(
+                "the version {version:?} must have 1 to {VERSION_BYTES_MAX} bytes and no control characters"
+            ),
         ));
     }
     Ok(())
 }
 
 /// A type belongs to one application, and stays durable or ephemeral as its actors are.
-fn check_owner(shared: &Shared, id: &str, scope: &plexspaces_core::Scope, name: &str, manifest: &Manifest) -> Result<()> {
+fn check_owner(
+    shared: &Shared,
+    id: &str,
+    scope: &plexspaces_core::Scope,
+    name: &str,
+    manifest: &Manifest,
+) -> Result<()> {
     let Ok((owner, deployment)) = shared.catalog.find(scope, name) else {
         return Ok(());
     };
@@ -187,10 +225,16 @@ fn check_owner(shared: &Shared, id: &str, scope: &plexspaces_core::Scope, name: 
     }
     let durable = manifest.actors[name].durable;
     if durable == deployment.ephemeral {
-        let (was, now) = if durable { ("ephemeral", "durable") } else { ("durable", "ephemeral") };
+        let (was, now) = if durable {
+            ("ephemeral", "durable")
+        } else {
+            ("durable", "ephemeral")
+        };
         return Err(Error::new(
             Code::InvalidConfig,
-            format!("the config's actors.{name}.durable: the type is {was} and cannot become {now}; use another name"),
+            format!(
+                "the config's actors.{name}.durable: the type is {was} and cannot become {now}; use another name"
+            ),
         ));
     }
     Ok(())
@@ -212,7 +256,13 @@ fn warnings(manifest: &Manifest, contract: &Contract) -> Vec<String> {
 /// An application as users see it.
 pub(crate) fn describe(shared: &Arc<Shared>, record: &records::Application) -> Application {
     let scope = plexspaces_core::Scope::new(&record.tenant, &record.namespace);
-    let of = |name: &str| shared.catalog.find(scope.as_ref().ok()?, name).ok().map(|(_, deployment)| deployment);
+    let of = |name: &str| {
+        shared
+            .catalog
+            .find(scope.as_ref().ok()?, name)
+            .ok()
+            .map(|(_, deployment)| deployment)
+    };
     Application {
         application_id: record.id.clone(),
         name: record.name.clone(),

@@ -12,9 +12,14 @@ pub(crate) fn start(shared: Arc<Shared>, resident: Arc<Resident>, actor: Option<
 }
 
 async fn run(shared: Arc<Shared>, resident: Arc<Resident>, mut actor: Option<Box<Actor>>) {
-    let mut watch = Watch { shared: &shared, resident: &resident, done: false };
+    let mut watch = Watch {
+        shared: &shared,
+        resident: &resident,
+        done: false,
+    };
     while let Next::Message(envelope) = resident.next(&mut actor) {
-        let actor = actor.get_or_insert_with(|| Box::new(Actor::new(shared.clone(), resident.id.clone())));
+        let actor =
+            actor.get_or_insert_with(|| Box::new(Actor::new(shared.clone(), resident.id.clone())));
         actor.perform(*envelope).await;
     }
     watch.done = true;

@@ -32,13 +32,24 @@ impl Lanes {
             })
             .enable_all()
             .build()?;
-        Ok(Lanes { fast: Handle::current(), slow: Some(slow) })
+        Ok(Lanes {
+            fast: Handle::current(),
+            slow: Some(slow),
+        })
     }
 
     /// Runs a task, in the fast lane as long as it is quick.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let slow = self.slow.as_ref().expect("lives as long as the lanes").handle().clone();
-        self.fast.spawn(Quick { task: Some(Box::pin(task)), slow });
+        let slow = self
+            .slow
+            .as_ref()
+            .expect("lives as long as the lanes")
+            .handle()
+            .clone();
+        self.fast.spawn(Quick {
+            task: Some(Box::pin(task)),
+            slow,
+        });
     }
 }
 

@@ -57,7 +57,11 @@ pub struct ActorType {
 
 impl Default for Manifest {
     fn default() -> Self {
-        Manifest { tenant: "default".into(), namespace: "default".into(), actors: BTreeMap::new() }
+        Manifest {
+            tenant: "default".into(),
+            namespace: "default".into(),
+            actors: BTreeMap::new(),
+        }
     }
 }
 
@@ -80,13 +84,20 @@ impl Manifest {
     /// # Errors
     /// `PS2006` with the line, the key and what is wrong with it.
     pub fn parse(text: &str) -> Result<Self> {
-        let manifest: Manifest = toml::from_str(text)
-            .map_err(|e| Error::new(Code::InvalidConfig, format!("the config cannot be read: {}", e.to_string().trim())))?;
+        let manifest: Manifest = toml::from_str(text).map_err(|e| {
+            Error::new(
+                Code::InvalidConfig,
+                format!("the config cannot be read: {}", e.to_string().trim()),
+            )
+        })?;
         manifest.scope()?;
         for (name, actor) in &manifest.actors {
             id::check_name("actor type", name)?;
             actor.check().map_err(|problem| {
-                Error::new(Code::InvalidConfig, format!("the config's actors.{name}.{problem}"))
+                Error::new(
+                    Code::InvalidConfig,
+                    format!("the config's actors.{name}.{problem}"),
+                )
             })?;
         }
         Ok(manifest)
@@ -110,10 +121,14 @@ impl ActorType {
             ("history_turns", self.history_turns, 0, 1_000_000),
         ] {
             if value < min || value > max {
-                return Err(format!("{name} is {value}; it must be between {min} and {max}"));
+                return Err(format!(
+                    "{name} is {value}; it must be between {min} and {max}"
+                ));
             }
         }
-        self.limits.check().map_err(|problem| format!("limits.{problem}"))
+        self.limits
+            .check()
+            .map_err(|problem| format!("limits.{problem}"))
     }
 }
 
@@ -132,8 +147,14 @@ mod tests {
             ("colour = 1", "colour"),
             ("[actors.a]\ndurabel = true", "durabel"),
             ("[actors.a.limits]\nmemory = 1", "memory"),
-            ("[actors.a.limits]\nturn_ms = 0", "actors.a.limits.turn_ms is 0"),
-            ("[actors.a]\ncheckpoint_turns = 0", "actors.a.checkpoint_turns is 0"),
+            (
+                "[actors.a.limits]\nturn_ms = 0",
+                "actors.a.limits.turn_ms is 0",
+            ),
+            (
+                "[actors.a]\ncheckpoint_turns = 0",
+                "actors.a.checkpoint_turns is 0",
+            ),
             ("[actors.\"a b\"]", "a b"),
             ("tenant = \"a/b\"", "a/b"),
             ("tenant = ", "line 1"),

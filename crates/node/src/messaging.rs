@@ -49,7 +49,13 @@ impl Outside for Links {
         }
     }
 
-    async fn spawn(&self, turn: &mut Turn, kind: &str, key: Option<&str>, args: Bytes) -> Result<ActorId> {
+    async fn spawn(
+        &self,
+        turn: &mut Turn,
+        kind: &str,
+        key: Option<&str>,
+        args: Bytes,
+    ) -> Result<ActorId> {
         let fresh;
         let key = match key {
             Some(key) => key,
@@ -60,9 +66,19 @@ impl Outside for Links {
         };
         let id = ActorId::new(turn.actor.scope(), kind, key)?;
         let deployment = self.0.catalog.of(&id)?;
-        let exists = || Error::new(Code::ActorExists, format!("the actor {} exists", id.local()));
+        let exists = || {
+            Error::new(
+                Code::ActorExists,
+                format!("the actor {} exists", id.local()),
+            )
+        };
         if deployment.ephemeral {
-            if self.0.residents.get(&id).is_some_and(|resident| !resident.is_empty()) {
+            if self
+                .0
+                .residents
+                .get(&id)
+                .is_some_and(|resident| !resident.is_empty())
+            {
                 return Err(exists());
             }
             self.put_message(turn, id.clone(), "", args, Delivery::Create, None)?;
@@ -72,7 +88,11 @@ impl Outside for Links {
         if turn.transaction.get(&row).await?.is_some() {
             return Err(exists());
         }
-        let actor = ActorRow { args, created_ms: turn.time().0, ..ActorRow::default() };
+        let actor = ActorRow {
+            args,
+            created_ms: turn.time().0,
+            ..ActorRow::default()
+        };
         turn.transaction.put(row, encode(&actor))?;
         self.put_message(turn, id.clone(), "", Bytes::new(), Delivery::Create, None)?;
         Ok(id)
@@ -80,7 +100,14 @@ impl Outside for Links {
 
     fn stop(&self, turn: &mut Turn, id: &str, reason: &str) -> Result<()> {
         let id = ActorId::parse(turn.actor.scope(), id)?;
-        self.put_message(turn, id, "", Bytes::copy_from_slice(reason.as_bytes()), Delivery::Stop, None)
+        self.put_message(
+            turn,
+            id,
+            "",
+            Bytes::copy_from_slice(reason.as_bytes()),
+            Delivery::Stop,
+            None,
+        )
     }
 }
 
@@ -104,50 +131,91 @@ impl Links {
         delivery: Delivery,
         reply_to: Option<ReplyTo>,
     ) -> Result<()> {
-        message::check_msg_type(msg_type).map_err(|problem| Error::new(Code::InvalidArgument, problem))?;
+        message::check_msg_type(msg_type)
+            .map_err(|problem| Error::new(Code::InvalidArgument, problem))?;
         let limits = &self.0.catalog.of(&to)?.limits;
         check_payload(payload.len(), limits.message_bytes)?;
         let slot = self.0.reserve_slot(&to, limits.mailbox_messages)?;
-        let message = Message { from: turn.actor.local(), msg_type: msg_type.to_owned(), payload, delivery };
+        let message = Message {
+            from: turn.actor.local(),
+            msg_type: msg_type.to_owned(),
+            payload,
+            delivery,
+        };
         let content = MailboxRow {
             message: Some((&message).into()),
-            reply_to: reply_to.as_ref().map(|r| row_bytes(&r.wait)).unwrap_or_default(),
+            reply_to: reply_to
+                .as_ref()
+                .map(|r| row_bytes(&r.wait))
+                .unwrap_or_default(),
             deadline_ms: reply_to.map_or(0, |r| r.deadline.0),
         };
         let row = mailbox::key(&to, self.0.ticket());
         turn.transaction.put(row.clone(), encode(&content))?;
-        turn.outgoing.push(Outgoing { to, row, content, slot: Box::new(slot) });
+        turn.outgoing.push(Outgoing {
+            to,
+            row,
+            content,
+            slot: Box::new(slot),
+        });
         Ok(())
     }
 
     fn askable(&self, turn: &Turn, ask: &Ask) -> Result<ActorId> {
         let to = ActorId::parse(turn.actor.scope(), &ask.to)?;
         if to == turn.actor {
-            return Err(Error::new(Code::AskSelf, format!("{} asked itself and would wait for ever", to.local())));
+            return Err(Error::new(
+                Code::AskSelf,
+                format!("{} asked itself and would wait for ever", to.local()),
+            ));
         }
         if turn.sequence == 0 {
-            let mut error = Error::new(Code::InvalidArgument, "init may not ask; send, or ask in the first message");
+            let mut error = Error::new(
+                Code::InvalidArgument,
+                "init may not ask; send, or ask in the first message",
+            );
             error.kind = plexspaces_core::ErrorKind::FailedPrecondition;
             return Err(error);
         }
-        message::check_msg_type(&ask.msg_type).map_err(|problem| Error::new(Code::InvalidArgument, problem))?;
+        message::check_msg_type(&ask.msg_type)
+            .map_err(|problem| Error::new(Code::InvalidArgument, problem))?;
         let limits = &self.0.catalog.of(&to)?.limits;
         check_payload(ask.payload.len(), limits.message_bytes)?;
         Ok(to)
     }
 
-    async fn ask_durably(&self, turn: &mut Turn, ask: Ask, to: ActorId, bounds: Bounds) -> Result<Result<Bytes>, Abort> {
+    async fn ask_durably(
+        &self,
+        turn: &mut Turn,
+        ask: Ask,
+        to: ActorId,
+        bounds: Bounds,
+    ) -> Result<Result<Bytes>, Abort> {
         let wait = waits::key(&turn.actor, turn.sequence, turn.segment());
         let timeout = ask.timeout.min(ASK_TIMEOUT_MAX);
         let deadline = Millis(self.0.now().0 + timeout.as_millis() as u64);
-        let reply_to = ReplyTo { wait: wait.clone(), deadline };
-        if let Err(refused) = self.put_message(turn, to.clone(), &ask.msg_type, ask.payload, Delivery::Ask, Some(reply_to)) {
+        let reply_to = ReplyTo {
+            wait: wait.clone(),
+            deadline,
+        };
+        if let Err(refused) = self.put_message(
+            turn,
+            to.clone(),
+            &ask.msg_type,
+            ask.payload,
+            Delivery::Ask,
+            Some(reply_to),
+        ) {
             return match refused.code {
                 Code::EffectLimit => Err(Abort::Error(refused)),
                 _ => Ok(Err(refused)),
             };
         }
-        let row = WaitRow { callee: to.local(), deadline_ms: deadline.0, outcome: None };
+        let row = WaitRow {
+            callee: to.local(),
+            deadline_ms: deadline.0,
+            outcome: None,
+        };
         turn.transaction.batch_mut().put(wait.clone(), encode(&row));
         let end = segment::End::Wait(Wait {
             operation: ask.operation.to_owned(),
@@ -156,23 +224,45 @@ impl Links {
         });
         let waiter = self.register(&wait);
         let sealed = turn.seal(self.0.transaction(bounds), end);
-        self.commit_segment(sealed.batch).await.inspect_err(|_| drop(self.0.waits.remove(&wait)))?;
+        self.commit_segment(sealed.batch)
+            .await
+            .inspect_err(|_| drop(self.0.waits.remove(&wait)))?;
         drop(sealed.reservations);
         self.0.hand_over(sealed.outgoing);
-        let outcome = self.wait(&turn.actor.clone(), &to, &wait, waiter, deadline, timeout).await?;
+        let outcome = self
+            .wait(&turn.actor.clone(), &to, &wait, waiter, deadline, timeout)
+            .await?;
         self.go_on(turn, bounds, Some(wait));
         Ok(outcome)
     }
 
     /// A wait that is rebuilt after a restart or a failure: its row says how it stands.
-    async fn resume(&self, turn: &mut Turn, wait: Key, bounds: Bounds) -> Result<Result<Bytes>, Abort> {
+    async fn resume(
+        &self,
+        turn: &mut Turn,
+        wait: Key,
+        bounds: Bounds,
+    ) -> Result<Result<Bytes>, Abort> {
         let waiter = self.register(&wait);
-        let found = self.0.store.latest(&wait).await.map_err(plexspaces_services::fault).map_err(Abort::Error)?;
+        let found = self
+            .0
+            .store
+            .latest(&wait)
+            .await
+            .map_err(plexspaces_services::fault)
+            .map_err(Abort::Error)?;
         let Some(found) = found else {
-            let error = Error::new(Code::Corrupt, format!("the wait of turn {} of {} is missing", turn.sequence, turn.actor));
+            let error = Error::new(
+                Code::Corrupt,
+                format!(
+                    "the wait of turn {} of {} is missing",
+                    turn.sequence, turn.actor
+                ),
+            );
             return Err(Abort::Error(error));
         };
-        let row: WaitRow = plexspaces_services::records::decode(&wait, &found.value).map_err(Abort::Error)?;
+        let row: WaitRow =
+            plexspaces_services::records::decode(&wait, &found.value).map_err(Abort::Error)?;
         let outcome = match row.outcome {
             Some(outcome) => {
                 self.0.waits.remove(&wait);
@@ -182,7 +272,8 @@ impl Links {
                 let deadline = Millis(row.deadline_ms);
                 let to = ActorId::parse(turn.actor.scope(), &row.callee).map_err(Abort::Error)?;
                 let timeout = self.0.until(deadline);
-                self.wait(&turn.actor.clone(), &to, &wait, waiter, deadline, timeout).await?
+                self.wait(&turn.actor.clone(), &to, &wait, waiter, deadline, timeout)
+                    .await?
             }
         };
         self.go_on(turn, bounds, Some(wait));
@@ -190,13 +281,28 @@ impl Links {
     }
 
     /// An ephemeral asker: its wait lives and dies with it.
-    async fn ask_in_memory(&self, turn: &mut Turn, ask: Ask, to: ActorId, bounds: Bounds) -> Result<Result<Bytes>, Abort> {
-        let max = self.0.catalog.of(&to).map_err(Abort::Error)?.limits.mailbox_messages;
+    async fn ask_in_memory(
+        &self,
+        turn: &mut Turn,
+        ask: Ask,
+        to: ActorId,
+        bounds: Bounds,
+    ) -> Result<Result<Bytes>, Abort> {
+        let max = self
+            .0
+            .catalog
+            .of(&to)
+            .map_err(Abort::Error)?
+            .limits
+            .mailbox_messages;
         let slot = match self.0.reserve_slot(&to, max) {
             Ok(slot) => slot,
             Err(full) => return Ok(Err(full)),
         };
-        let sealed = turn.seal(self.0.transaction(bounds), segment::End::Wait(Wait::default()));
+        let sealed = turn.seal(
+            self.0.transaction(bounds),
+            segment::End::Wait(Wait::default()),
+        );
         self.commit_segment(sealed.batch).await?;
         drop(sealed.reservations);
         self.0.hand_over(sealed.outgoing);
@@ -207,12 +313,23 @@ impl Links {
             payload: ask.payload,
             delivery: Delivery::Ask,
         };
-        self.0.deliver(&to, Envelope { message, origin: Origin::Here(sender), caller: None, deadline: None });
+        self.0.deliver(
+            &to,
+            Envelope {
+                message,
+                origin: Origin::Here(sender),
+                caller: None,
+                deadline: None,
+            },
+        );
         drop(slot);
         let _asking = self.asking(&turn.actor, &to);
         let outcome = match tokio::time::timeout(ask.timeout.min(ASK_TIMEOUT_MAX), receiver).await {
             Ok(Ok(outcome)) => outcome,
-            Ok(Err(_)) => Err(Error::new(Code::Internal, format!("the turn of {to} ended without an outcome"))),
+            Ok(Err(_)) => Err(Error::new(
+                Code::Internal,
+                format!("the turn of {to} ended without an outcome"),
+            )),
             Err(_) => Err(self.0.ask_timeout(Some(&turn.actor), &to, ask.timeout)),
         };
         self.go_on(turn, bounds, None);
@@ -230,7 +347,11 @@ impl Links {
         timeout: Duration,
     ) -> Result<Result<Bytes>, Abort> {
         let _asking = self.asking(asker, to);
-        let resident = self.0.residents.get(asker).map(|entry| entry.value().clone());
+        let resident = self
+            .0
+            .residents
+            .get(asker)
+            .map(|entry| entry.value().clone());
         let stopped = async {
             match &resident {
                 Some(resident) => resident.interrupt.notified().await,
@@ -246,7 +367,9 @@ impl Links {
         self.0.waits.remove(wait);
         let outcome = Err(given_up);
         let mut batch = Batch::new();
-        let mine = waits::complete(self.0.store.as_ref(), &mut batch, wait, &outcome).await.map_err(Abort::Error)?;
+        let mine = waits::complete(self.0.store.as_ref(), &mut batch, wait, &outcome)
+            .await
+            .map_err(Abort::Error)?;
         if mine {
             match self.0.commit(batch).await {
                 Ok(_) => return Ok(outcome),
@@ -255,16 +378,24 @@ impl Links {
             }
         }
         // The reply was first.
-        match waits::outcome(self.0.store.as_ref(), wait).await.map_err(Abort::Error)? {
+        match waits::outcome(self.0.store.as_ref(), wait)
+            .await
+            .map_err(Abort::Error)?
+        {
             Some(outcome) => Ok(outcome),
-            None => Err(Abort::Error(Error::new(Code::Corrupt, format!("the wait at {wait:?} is lost")))),
+            None => Err(Abort::Error(Error::new(
+                Code::Corrupt,
+                format!("the wait at {wait:?} is lost"),
+            ))),
         }
     }
 
     async fn commit_segment(&self, batch: Batch) -> Result<(), Abort> {
         match self.0.commit(batch).await {
             Ok(_) => Ok(()),
-            Err(error @ plexspaces_store::Error::Conflict { .. }) => Err(Abort::Conflict(plexspaces_services::fault(error))),
+            Err(error @ plexspaces_store::Error::Conflict { .. }) => {
+                Err(Abort::Conflict(plexspaces_services::fault(error)))
+            }
             Err(error) => Err(Abort::Error(plexspaces_services::fault(error))),
         }
     }
@@ -286,12 +417,18 @@ impl Links {
 
     fn bounds(&self, asker: &ActorId) -> Result<Bounds, Abort> {
         let deployment = self.0.catalog.of(asker).map_err(Abort::Error)?;
-        Ok(Bounds { effects: deployment.limits.effects, batch_bytes: deployment.limits.batch_bytes })
+        Ok(Bounds {
+            effects: deployment.limits.effects,
+            batch_bytes: deployment.limits.batch_bytes,
+        })
     }
 
     fn asking(&self, asker: &ActorId, to: &ActorId) -> Asking {
         self.0.asking.insert(asker.clone(), to.clone());
-        Asking { shared: self.0.clone(), asker: asker.clone() }
+        Asking {
+            shared: self.0.clone(),
+            asker: asker.clone(),
+        }
     }
 }
 

@@ -115,9 +115,13 @@ impl Node {
     /// # Errors
     /// A fault of the store, `PS5006` when the cache folder cannot be used, or `PS9001` when the engine cannot start.
     pub async fn start(options: Options) -> Result<Node> {
-        let engine = Engine::new().map_err(|e| Error::new(Code::Internal, format!("the engine cannot start: {e:#}")))?;
+        let engine = Engine::new()
+            .map_err(|e| Error::new(Code::Internal, format!("the engine cannot start: {e:#}")))?;
         let unusable = |e: std::io::Error| {
-            Error::new(Code::DataFolderUnusable, format!("{}: {e}", options.cache.display()))
+            Error::new(
+                Code::DataFolderUnusable,
+                format!("{}: {e}", options.cache.display()),
+            )
         };
         let modules = Modules::open(engine, &options.cache).map_err(unusable)?;
         let newest = clock::newest(options.store.snapshot().as_ref()).await?;
@@ -144,7 +148,10 @@ impl Node {
         recover::messages(&shared, None).await?;
         passivate::start(&shared);
         sweep::start(&shared);
-        Ok(Node { id: options.node_id.into(), shared })
+        Ok(Node {
+            id: options.node_id.into(),
+            shared,
+        })
     }
 
     /// The node's name.
@@ -164,15 +171,33 @@ impl Node {
     pub async fn ask(&self, to: &ActorId, request: Request) -> Result<Bytes> {
         self.shared.check_open()?;
         let deployment = self.shared.catalog.of(to)?;
-        let message = self.message(request.msg_type, request.payload, Delivery::Ask, deployment.limits.message_bytes)?;
+        let message = self.message(
+            request.msg_type,
+            request.payload,
+            Delivery::Ask,
+            deployment.limits.message_bytes,
+        )?;
         let caller = caller_id(to, request.idempotency_key, &message)?;
-        let slot = self.shared.reserve_slot(to, deployment.limits.mailbox_messages)?;
+        let slot = self
+            .shared
+            .reserve_slot(to, deployment.limits.mailbox_messages)?;
         let (sender, receiver) = oneshot::channel();
-        self.shared.deliver(to, Envelope { message, origin: Origin::Here(sender), caller, deadline: None });
+        self.shared.deliver(
+            to,
+            Envelope {
+                message,
+                origin: Origin::Here(sender),
+                caller,
+                deadline: None,
+            },
+        );
         drop(slot);
         let outcome = match tokio::time::timeout(request.timeout, receiver).await {
             Ok(Ok(outcome)) => outcome,
-            Ok(Err(_)) => Err(Error::new(Code::Internal, format!("the turn of {to} ended without an outcome"))),
+            Ok(Err(_)) => Err(Error::new(
+                Code::Internal,
+                format!("the turn of {to} ended without an outcome"),
+            )),
             Err(_) => Err(self.shared.ask_timeout(None, to, request.timeout)),
         };
         self.shared.gate().await?;
@@ -186,17 +211,32 @@ impl Node {
     pub async fn tell(&self, to: &ActorId, request: Request) -> Result<()> {
         self.shared.check_open()?;
         let deployment = self.shared.catalog.of(to)?;
-        let message = self.message(request.msg_type, request.payload, Delivery::Send, deployment.limits.message_bytes)?;
+        let message = self.message(
+            request.msg_type,
+            request.payload,
+            Delivery::Send,
+            deployment.limits.message_bytes,
+        )?;
         deployment.module.contract.route(Delivery::Send)?;
         let caller = caller_id(to, request.idempotency_key, &message)?;
         if let Some(caller) = &caller
-            && dedup::find(self.shared.store.as_ref(), to, caller).await?.is_some()
+            && dedup::find(self.shared.store.as_ref(), to, caller)
+                .await?
+                .is_some()
         {
             return self.shared.gate().await;
         }
-        let slot = self.shared.reserve_slot(to, deployment.limits.mailbox_messages)?;
-        let (row, content) = (mailbox::key(to, self.shared.ticket()), mailbox_row(&message));
-        let mut batch = Batch { urgency: Urgency::Now, ..Batch::new() };
+        let slot = self
+            .shared
+            .reserve_slot(to, deployment.limits.mailbox_messages)?;
+        let (row, content) = (
+            mailbox::key(to, self.shared.ticket()),
+            mailbox_row(&message),
+        );
+        let mut batch = Batch {
+            urgency: Urgency::Now,
+            ..Batch::new()
+        };
         batch.put(row.clone(), encode(&content));
         if let Some(caller) = &caller {
             batch.guard(caller.key(to), plexspaces_core::batch::Version::ABSENT);
@@ -220,22 +260,51 @@ impl Node {
     pub async fn spawn(&self, id: &ActorId, args: Bytes) -> Result<()> {
         self.shared.check_open()?;
         let deployment = self.shared.catalog.of(id)?;
-        let slot = self.shared.reserve_slot(id, deployment.limits.mailbox_messages)?;
-        let message = Message { from: FROM_HTTP.into(), msg_type: String::new(), payload: args.clone(), delivery: Delivery::Create };
+        let slot = self
+            .shared
+            .reserve_slot(id, deployment.limits.mailbox_messages)?;
+        let message = Message {
+            from: FROM_HTTP.into(),
+            msg_type: String::new(),
+            payload: args.clone(),
+            delivery: Delivery::Create,
+        };
         if !deployment.ephemeral {
             let mut batch = Batch::new();
-            batch.guard(journal::actor_key(id), plexspaces_core::batch::Version::ABSENT);
-            journal::put_actor(&mut batch, id, &ActorRow { args, created_ms: self.shared.now().0, ..ActorRow::default() });
+            batch.guard(
+                journal::actor_key(id),
+                plexspaces_core::batch::Version::ABSENT,
+            );
+            journal::put_actor(
+                &mut batch,
+                id,
+                &ActorRow {
+                    args,
+                    created_ms: self.shared.now().0,
+                    ..ActorRow::default()
+                },
+            );
             match self.shared.commit(batch).await {
                 Ok(_) => {}
                 Err(plexspaces_store::Error::Conflict { .. }) => {
-                    return Err(Error::new(Code::ActorExists, format!("the actor {id} exists")));
+                    return Err(Error::new(
+                        Code::ActorExists,
+                        format!("the actor {id} exists"),
+                    ));
                 }
                 Err(error) => return Err(fault(error)),
             }
         }
         let (sender, receiver) = oneshot::channel();
-        self.shared.deliver(id, Envelope { message, origin: Origin::Here(sender), caller: None, deadline: None });
+        self.shared.deliver(
+            id,
+            Envelope {
+                message,
+                origin: Origin::Here(sender),
+                caller: None,
+                deadline: None,
+            },
+        );
         drop(slot);
         match receiver.await {
             Ok(outcome) => outcome.map(drop),
@@ -254,7 +323,12 @@ impl Node {
     /// All applications, by id.
     #[must_use]
     pub fn applications(&self) -> Vec<Application> {
-        self.shared.catalog.applications().iter().map(|record| describe(&self.shared, record)).collect()
+        self.shared
+            .catalog
+            .applications()
+            .iter()
+            .map(|record| describe(&self.shared, record))
+            .collect()
     }
 
     /// One application.
@@ -297,21 +371,38 @@ impl Node {
         let until = Instant::now() + SHUTDOWN_WAIT;
         while passivate::all(&self.shared).await && Instant::now() < until {
             // A turn that ends says so.
-            let _ = tokio::time::timeout(Duration::from_millis(50), self.shared.idle.notified()).await;
+            let _ =
+                tokio::time::timeout(Duration::from_millis(50), self.shared.idle.notified()).await;
         }
         self.shared.store.close().await.map_err(fault)
     }
 
-    fn message(&self, msg_type: String, payload: Bytes, delivery: Delivery, max: u64) -> Result<Message> {
-        message::check_msg_type(&msg_type).map_err(|problem| Error::new(Code::MalformedRequest, problem))?;
+    fn message(
+        &self,
+        msg_type: String,
+        payload: Bytes,
+        delivery: Delivery,
+        max: u64,
+    ) -> Result<Message> {
+        message::check_msg_type(&msg_type)
+            .map_err(|problem| Error::new(Code::MalformedRequest, problem))?;
         check_payload(payload.len(), max)?;
-        Ok(Message { from: FROM_HTTP.to_owned(), msg_type, payload, delivery })
+        Ok(Message {
+            from: FROM_HTTP.to_owned(),
+            msg_type,
+            payload,
+            delivery,
+        })
     }
 }
 
 /// A message as a mailbox row that nobody waits for.
 pub(crate) fn mailbox_row(message: &Message) -> MailboxRow {
-    MailboxRow { message: Some(message.into()), reply_to: Bytes::new(), deadline_ms: 0 }
+    MailboxRow {
+        message: Some(message.into()),
+        reply_to: Bytes::new(),
+        deadline_ms: 0,
+    }
 }
 
 /// Refuses a payload that the receiver does not take.
@@ -326,20 +417,32 @@ pub(crate) fn check_payload(bytes: usize, max: u64) -> Result<()> {
 }
 
 pub(crate) fn unknown_application(id: &str) -> Error {
-    Error::new(Code::UnknownApplication, format!("no application has the id {id:?}"))
+    Error::new(
+        Code::UnknownApplication,
+        format!("no application has the id {id:?}"),
+    )
 }
 
 fn caller_id(to: &ActorId, id: Option<String>, message: &Message) -> Result<Option<CallerId>> {
-    id.map(|id| CallerId::new(to.scope().tenant(), &id, message)).transpose()
+    id.map(|id| CallerId::new(to.scope().tenant(), &id, message))
+        .transpose()
 }
 
 impl Shared {
     /// The error of an ask without a reply in time; names the cycle of askers if there is one.
-    pub(crate) fn ask_timeout(&self, asker: Option<&ActorId>, to: &ActorId, timeout: Duration) -> Error {
+    pub(crate) fn ask_timeout(
+        &self,
+        asker: Option<&ActorId>,
+        to: &ActorId,
+        timeout: Duration,
+    ) -> Error {
         let text = format!("{to} did not reply within {} ms", timeout.as_millis());
         match asker.and_then(|asker| self.cycle(asker, to)) {
-            Some(cycle) => Error::new(Code::AskTimeout, format!("{text}: the actors ask each other in a cycle: {cycle}"))
-                .with("cycle", cycle),
+            Some(cycle) => Error::new(
+                Code::AskTimeout,
+                format!("{text}: the actors ask each other in a cycle: {cycle}"),
+            )
+            .with("cycle", cycle),
             None => Error::new(Code::AskTimeout, text),
         }
     }

@@ -42,7 +42,9 @@ async fn idle(shared: &Arc<Shared>) -> Option<Instant> {
     let mut due = Vec::new();
     let mut next = None;
     for entry in &shared.residents {
-        let Some((since, idle)) = entry.resting_since() else { continue };
+        let Some((since, idle)) = entry.resting_since() else {
+            continue;
+        };
         if since + idle <= now {
             due.push((entry.value().clone(), now - idle));
         } else {
@@ -56,7 +58,9 @@ async fn idle(shared: &Arc<Shared>) -> Option<Instant> {
 }
 
 async fn passivate(shared: &Arc<Shared>, resident: &Arc<Resident>, before: Instant) {
-    let Some(actor) = resident.take_idle(before) else { return };
+    let Some(actor) = resident.take_idle(before) else {
+        return;
+    };
     actor.passivate().await;
     // A message that came meanwhile is worked on now; it loads the actor anew.
     if resident.crashed() {
@@ -68,9 +72,18 @@ async fn passivate(shared: &Arc<Shared>, resident: &Arc<Resident>, before: Insta
 
 /// Makes every resting actor passive; `true` while others still run.
 pub(crate) async fn all(shared: &Arc<Shared>) -> bool {
-    let residents: Vec<Arc<Resident>> = shared.residents.iter().map(|entry| entry.value().clone()).collect();
+    let residents: Vec<Arc<Resident>> = shared
+        .residents
+        .iter()
+        .map(|entry| entry.value().clone())
+        .collect();
     for chunk in residents.chunks(64) {
-        join_all(chunk.iter().map(|resident| passivate(shared, resident, Instant::now()))).await;
+        join_all(
+            chunk
+                .iter()
+                .map(|resident| passivate(shared, resident, Instant::now())),
+        )
+        .await;
     }
     residents.iter().any(|resident| resident.is_running())
 }
@@ -89,6 +102,11 @@ impl Shared {
         resting.sort_by_key(|(since, _)| *since);
         resting.truncate(AT_ONCE);
         let now = Instant::now();
-        join_all(resting.iter().map(|(_, resident)| passivate(self, resident, now))).await;
+        join_all(
+            resting
+                .iter()
+                .map(|(_, resident)| passivate(self, resident, now)),
+        )
+        .await;
     }
 }

@@ -20,7 +20,10 @@ pub(crate) async fn applications(shared: &Arc<Shared>) -> Result<()> {
         let scope = Scope::new(&application.tenant, &application.namespace)?;
         let mut types = Vec::new();
         for kind in &application.types {
-            types.push((kind.name.clone(), shared.deployment(Hash::read(&kind.deployment)?).await?));
+            types.push((
+                kind.name.clone(),
+                shared.deployment(Hash::read(&kind.deployment)?).await?,
+            ));
         }
         shared.catalog.install(application, &scope, types);
     }
@@ -32,13 +35,17 @@ pub(crate) async fn applications(shared: &Arc<Shared>) -> Result<()> {
 ///
 /// # Errors
 /// A fault of the store, or `PS5004`.
-pub(crate) async fn messages(shared: &Arc<Shared>, only: Option<(&Scope, &[String])>) -> Result<()> {
+pub(crate) async fn messages(
+    shared: &Arc<Shared>,
+    only: Option<(&Scope, &[String])>,
+) -> Result<()> {
     let snapshot = shared.store.snapshot();
     let scopes = match only {
         Some((scope, _)) => vec![scope.clone()],
         None => scopes::all(snapshot.as_ref()).await?,
     };
-    let wanted = |id: &ActorId| only.is_none_or(|(_, types)| types.iter().any(|name| name == id.kind()));
+    let wanted =
+        |id: &ActorId| only.is_none_or(|(_, types)| types.iter().any(|name| name == id.kind()));
     for scope in scopes {
         let mut interrupted = BTreeSet::new();
         scopes::each_actor_row(snapshot.as_ref(), &scope, Kind::Wait, |_, id, _| {
@@ -46,17 +53,25 @@ pub(crate) async fn messages(shared: &Arc<Shared>, only: Option<(&Scope, &[Strin
             Ok(())
         })
         .await?;
-        for id in interrupted.into_iter().filter(|id| wanted(id) && shared.catalog.of(id).is_ok()) {
+        for id in interrupted
+            .into_iter()
+            .filter(|id| wanted(id) && shared.catalog.of(id).is_ok())
+        {
             shared.deliver(&id, wake_up());
         }
-        scopes::each_actor_row(snapshot.as_ref(), &scope, Kind::Mailbox, |row, id, value| {
-            // Messages to a type that is not deployed stay until it is.
-            if wanted(&id) && shared.catalog.of(&id).is_ok() {
-                let content: MailboxRow = decode(&row, &value)?;
-                shared.deliver(&id, Envelope::from_row(row, content)?);
-            }
-            Ok(())
-        })
+        scopes::each_actor_row(
+            snapshot.as_ref(),
+            &scope,
+            Kind::Mailbox,
+            |row, id, value| {
+                // Messages to a type that is not deployed stay until it is.
+                if wanted(&id) && shared.catalog.of(&id).is_ok() {
+                    let content: MailboxRow = decode(&row, &value)?;
+                    shared.deliver(&id, Envelope::from_row(row, content)?);
+                }
+                Ok(())
+            },
+        )
         .await?;
     }
     Ok(())
@@ -65,7 +80,12 @@ pub(crate) async fn messages(shared: &Arc<Shared>, only: Option<(&Scope, &[Strin
 /// Nothing to do but to finish what was interrupted.
 fn wake_up() -> Envelope {
     Envelope {
-        message: Message { from: String::new(), msg_type: String::new(), payload: bytes::Bytes::new(), delivery: Delivery::Info },
+        message: Message {
+            from: String::new(),
+            msg_type: String::new(),
+            payload: bytes::Bytes::new(),
+            delivery: Delivery::Info,
+        },
         origin: Origin::WakeUp,
         caller: None,
         deadline: None,

@@ -33,10 +33,7 @@ pub(crate) enum Origin {
     /// From a caller in this process; lost with it.
     Here(oneshot::Sender<Result<Bytes>>),
     /// From a mailbox row; `reply_to` is the asker's wait row.
-    Row {
-        row: Key,
-        reply_to: Option<Key>,
-    },
+    Row { row: Key, reply_to: Option<Key> },
     /// Nobody: a turn that goes on after a restart, whose caller is gone.
     Nobody,
     /// The node: an interrupted turn is to go on; the message says nothing.
@@ -46,9 +43,12 @@ pub(crate) enum Origin {
 impl Envelope {
     /// A message from its mailbox row.
     pub(crate) fn from_row(row: Key, content: MailboxRow) -> Result<Self> {
-        let message = content
-            .message
-            .ok_or_else(|| Error::new(plexspaces_core::Code::Corrupt, format!("the mailbox row {row:?} has no message")))?;
+        let message = content.message.ok_or_else(|| {
+            Error::new(
+                plexspaces_core::Code::Corrupt,
+                format!("the mailbox row {row:?} has no message"),
+            )
+        })?;
         Ok(Envelope {
             message: message.try_into()?,
             origin: Origin::Row {
@@ -86,7 +86,11 @@ pub(crate) enum Next {
 
 impl Resident {
     pub(crate) fn new(id: ActorId) -> Arc<Self> {
-        Arc::new(Resident { id, state: Mutex::default(), interrupt: Notify::new() })
+        Arc::new(Resident {
+            id,
+            state: Mutex::default(),
+            interrupt: Notify::new(),
+        })
     }
 
     /// Queues a message. Gives the actor to start on, if nobody works on the queue; it may be passive.
@@ -180,7 +184,10 @@ impl Drop for Slot {
     fn drop(&mut self) {
         let mut state = self.resident.state.lock();
         state.reserved -= 1;
-        let idle = !state.running && state.reserved == 0 && state.mailbox.is_empty() && state.actor.is_none();
+        let idle = !state.running
+            && state.reserved == 0
+            && state.mailbox.is_empty()
+            && state.actor.is_none();
         drop(state);
         if idle {
             self.shared.forget(&self.resident.id);

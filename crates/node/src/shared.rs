@@ -63,20 +63,27 @@ impl Shared {
             return Ok(self.store.visible());
         }
         if !batch.is_empty() {
-            self.stamp.add(&mut batch, Millis(self.timeline.now(wall()).0));
+            self.stamp
+                .add(&mut batch, Millis(self.timeline.now(wall()).0));
         }
         self.store.commit(batch).await
     }
 
     /// Waits until everything that could have been seen by now is durable: the output gate.
     pub(crate) async fn gate(&self) -> Result<()> {
-        self.store.flushed(self.store.visible()).await.map_err(plexspaces_services::fault)
+        self.store
+            .flushed(self.store.visible())
+            .await
+            .map_err(plexspaces_services::fault)
     }
 
     /// Refuses new work while the node shuts down.
     pub(crate) fn check_open(&self) -> Result<()> {
         if self.closing.load(Ordering::Relaxed) {
-            return Err(Error::new(Code::ShuttingDown, "the node is shutting down; try again"));
+            return Err(Error::new(
+                Code::ShuttingDown,
+                "the node is shutting down; try again",
+            ));
         }
         Ok(())
     }
@@ -84,7 +91,10 @@ impl Shared {
     /// Queues a message and sees that somebody works on it.
     pub(crate) fn deliver(self: &Arc<Self>, id: &ActorId, envelope: Envelope) {
         // The map's lock is held while the message is queued, so that the resident cannot be forgotten in between.
-        let resident = self.residents.entry(id.clone()).or_insert_with(|| Resident::new(id.clone()));
+        let resident = self
+            .residents
+            .entry(id.clone())
+            .or_insert_with(|| Resident::new(id.clone()));
         if let Some(actor) = resident.push(envelope) {
             crate::drive::start(self.clone(), resident.clone(), actor);
         }
@@ -92,19 +102,25 @@ impl Shared {
 
     /// Keeps a place in a mailbox.
     pub(crate) fn reserve_slot(self: &Arc<Self>, id: &ActorId, max: u64) -> Result<Slot> {
-        let resident = self.residents.entry(id.clone()).or_insert_with(|| Resident::new(id.clone()));
+        let resident = self
+            .residents
+            .entry(id.clone())
+            .or_insert_with(|| Resident::new(id.clone()));
         if resident.reserve(max) {
             return Ok(Slot::new(self.clone(), resident.clone()));
         }
         Err(Error::new(
             Code::MailboxFull,
-            format!("the mailbox of {id} is full with {max} messages (its limit `mailbox_messages`)"),
+            format!(
+                "the mailbox of {id} is full with {max} messages (its limit `mailbox_messages`)"
+            ),
         ))
     }
 
     /// Forgets a resident that has nothing in memory.
     pub(crate) fn forget(&self, id: &ActorId) {
-        self.residents.remove_if(id, |_, resident| resident.is_empty());
+        self.residents
+            .remove_if(id, |_, resident| resident.is_empty());
     }
 
     /// Hands over what a committed turn has sent.
@@ -112,7 +128,9 @@ impl Shared {
         for sent in outgoing {
             match Envelope::from_row(sent.row, sent.content) {
                 Ok(envelope) => self.deliver(&sent.to, envelope),
-                Err(error) => tracing::error!(to = %sent.to, "a message just sent cannot be read: {error}"),
+                Err(error) => {
+                    tracing::error!(to = %sent.to, "a message just sent cannot be read: {error}")
+                }
             }
             drop(sent.slot);
         }
@@ -129,6 +147,8 @@ impl Shared {
 
 /// The machine's clock.
 pub(crate) fn wall() -> Millis {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let since = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
     Millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }

@@ -19,7 +19,9 @@ pub(crate) fn start(shared: &Arc<Shared>) {
         loop {
             let Some(shared) = weak.upgrade() else { return };
             match sweep(&shared).await {
-                Ok(Some(next)) => tokio::time::sleep(shared.until(next) + Duration::from_millis(1)).await,
+                Ok(Some(next)) => {
+                    tokio::time::sleep(shared.until(next) + Duration::from_millis(1)).await
+                }
                 // Rows expire in the order of their writing, so nothing is due before the next one that is written.
                 Ok(None) => shared.expiring.notified().await,
                 Err(error) => {

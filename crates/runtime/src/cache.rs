@@ -7,9 +7,9 @@
 use crate::contract;
 use crate::engine::Engine;
 use crate::module::Module;
+use parking_lot::Mutex;
 use plexspaces_core::{Code, Error, Result};
 use plexspaces_services::applications::Hash;
-use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::hash::{Hash as _, Hasher};
 use std::io::Write as _;
@@ -36,10 +36,18 @@ impl Modules {
     /// When the folder cannot be made.
     pub fn open(engine: Engine, folder: &Path) -> std::io::Result<Self> {
         let mut hasher = std::hash::DefaultHasher::new();
-        engine.wasmtime.precompile_compatibility_hash().hash(&mut hasher);
+        engine
+            .wasmtime
+            .precompile_compatibility_hash()
+            .hash(&mut hasher);
         let folder = folder.join(format!("{:016x}", hasher.finish()));
         std::fs::create_dir_all(&folder)?;
-        Ok(Modules { engine, folder, loaded: Mutex::default(), compiled: AtomicU64::new(0) })
+        Ok(Modules {
+            engine,
+            folder,
+            loaded: Mutex::default(),
+            compiled: AtomicU64::new(0),
+        })
     }
 
     /// How many components this process has compiled.
@@ -64,7 +72,10 @@ impl Modules {
         F: Future<Output = Result<Vec<u8>>>,
     {
         let cell = self.loaded.lock().entry(hash).or_default().clone();
-        let module = cell.get_or_try_init(|| self.load(hash, bytes)).await.cloned();
+        let module = cell
+            .get_or_try_init(|| self.load(hash, bytes))
+            .await
+            .cloned();
         if module.is_err() {
             self.loaded.lock().remove(&hash);
         }
@@ -87,16 +98,30 @@ impl Modules {
         };
         let (module, compiled) = tokio::task::spawn_blocking(work)
             .await
-            .unwrap_or_else(|e| Err(Error::new(Code::Internal, format!("the compiler stopped: {e}"))))?;
+            .unwrap_or_else(|e| {
+                Err(Error::new(
+                    Code::Internal,
+                    format!("the compiler stopped: {e}"),
+                ))
+            })?;
         self.compiled.fetch_add(compiled.into(), Ordering::Relaxed);
         Ok(Arc::new(module))
     }
 }
 
-fn compile(engine: &wasmtime::Engine, folder: &Path, hash: Hash, bytes: &[u8]) -> Result<Component> {
+fn compile(
+    engine: &wasmtime::Engine,
+    folder: &Path,
+    hash: Hash,
+    bytes: &[u8],
+) -> Result<Component> {
     let start = Instant::now();
-    let component = Component::new(engine, bytes)
-        .map_err(|e| Error::new(Code::InvalidComponent, format!("the component cannot be compiled: {e:#}")))?;
+    let component = Component::new(engine, bytes).map_err(|e| {
+        Error::new(
+            Code::InvalidComponent,
+            format!("the component cannot be compiled: {e:#}"),
+        )
+    })?;
     tracing::info!(module = %hash, bytes = bytes.len(), ms = start.elapsed().as_millis() as u64, "compiled");
     if let Err(e) = keep(folder, hash, &component) {
         // Not fatal: the module runs, and the next start compiles it again.
@@ -119,7 +144,10 @@ fn cached(engine: &wasmtime::Engine, folder: &Path, hash: Hash) -> Option<Compon
     let entries = std::fs::read_dir(folder).ok()?;
     let path = entries
         .filter_map(|entry| Some(entry.ok()?.path()))
-        .find(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&prefix)))?;
+        .find(|path| {
+            path.file_name()
+                .is_some_and(|name| name.to_string_lossy().starts_with(&prefix))
+        })?;
     match map(engine, &path) {
         Ok(component) => Some(component),
         Err(e) => {
@@ -134,9 +162,14 @@ fn cached(engine: &wasmtime::Engine, folder: &Path, hash: Hash) -> Option<Compon
 #[allow(unsafe_code)]
 fn map(engine: &wasmtime::Engine, path: &Path) -> wasmtime::Result<Component> {
     let sum = format!("{:016x}", xxh3_64(&std::fs::read(path)?));
-    let named = path.file_stem().and_then(|stem| stem.to_str()?.rsplit_once('-')).map(|(_, sum)| sum.to_owned());
+    let named = path
+        .file_stem()
+        .and_then(|stem| stem.to_str()?.rsplit_once('-'))
+        .map(|(_, sum)| sum.to_owned());
     if named.as_deref() != Some(&sum) {
-        return Err(wasmtime::Error::msg(format!("the checksum is {sum}, not {named:?}")));
+        return Err(wasmtime::Error::msg(format!(
+            "the checksum is {sum}, not {named:?}"
+        )));
     }
     // SAFETY: the file was written by `keep`: its name has the checksum of what `serialize` gave, which was just
     // compared, and its folder has this engine's configuration. Whoever can write both owns the node's data.

@@ -78,16 +78,28 @@ impl Contract {
     /// `PS1010`, naming the interfaces that would take it.
     pub fn route(&self, delivery: Delivery) -> Result<Handler> {
         let (what, candidates) = match delivery {
-            Delivery::Ask => ("an ask", [Handler::GenServer, Handler::GenFsm, Handler::MessageHandler]),
-            _ => ("a send", [Handler::GenEvent, Handler::GenFsm, Handler::MessageHandler]),
+            Delivery::Ask => (
+                "an ask",
+                [Handler::GenServer, Handler::GenFsm, Handler::MessageHandler],
+            ),
+            _ => (
+                "a send",
+                [Handler::GenEvent, Handler::GenFsm, Handler::MessageHandler],
+            ),
         };
-        candidates.into_iter().find(|handler| self.has(&handler.to_string())).ok_or_else(|| {
-            let [a, b, c] = candidates;
-            Error::new(
-                Code::NoHandler,
-                format!("{what} is taken by {a}, {b} or {c}; the module exports only {}", self.exports.join(", ")),
-            )
-        })
+        candidates
+            .into_iter()
+            .find(|handler| self.has(&handler.to_string()))
+            .ok_or_else(|| {
+                let [a, b, c] = candidates;
+                Error::new(
+                    Code::NoHandler,
+                    format!(
+                        "{what} is taken by {a}, {b} or {c}; the module exports only {}",
+                        self.exports.join(", ")
+                    ),
+                )
+            })
     }
 }
 
@@ -105,7 +117,10 @@ pub fn kind(bytes: &[u8]) -> Result<Kind> {
     let start = bytes[..bytes.len().min(8)].escape_ascii().to_string();
     Err(Error::new(
         Code::NotWebAssembly,
-        format!("the file of {} bytes is not WebAssembly: it starts with \"{start}\", not with \"\\x00asm\"", bytes.len()),
+        format!(
+            "the file of {} bytes is not WebAssembly: it starts with \"{start}\", not with \"\\x00asm\"",
+            bytes.len()
+        ),
     ))
 }
 
@@ -116,10 +131,17 @@ pub fn kind(bytes: &[u8]) -> Result<Kind> {
 /// `PS2004` a truncated or invalid component.
 pub fn inspect(bytes: &[u8]) -> Result<Contract> {
     let contract = read(bytes)?;
-    if ["gen-server", "gen-event", "gen-fsm", "message-handler"].iter().any(|name| contract.has(name)) {
+    if ["gen-server", "gen-event", "gen-fsm", "message-handler"]
+        .iter()
+        .any(|name| contract.has(name))
+    {
         return Ok(contract);
     }
-    let exports = if contract.exports.is_empty() { "none of its interfaces".into() } else { contract.exports.join(", ") };
+    let exports = if contract.exports.is_empty() {
+        "none of its interfaces".into()
+    } else {
+        contract.exports.join(", ")
+    };
     Err(Error::new(
         Code::WrongWorld,
         format!(
@@ -141,7 +163,10 @@ pub fn read(bytes: &[u8]) -> Result<Contract> {
         ));
     }
     let invalid = |e: &dyn fmt::Display| {
-        Error::new(Code::InvalidComponent, format!("the component is truncated or invalid: {e}"))
+        Error::new(
+            Code::InvalidComponent,
+            format!("the component is truncated or invalid: {e}"),
+        )
     };
     wasmparser::Validator::new_with_features(wasmparser::WasmFeatures::default())
         .validate_all(bytes)
@@ -157,21 +182,30 @@ fn of_world(resolve: &Resolve, world: WorldId) -> Result<Contract> {
     let world = &resolve.worlds[world];
     for (key, item) in &world.exports {
         let name = resolve.name_world_key(key);
-        let Some(rest) = name.strip_prefix(PACKAGE).and_then(|rest| rest.strip_prefix('/')) else {
+        let Some(rest) = name
+            .strip_prefix(PACKAGE)
+            .and_then(|rest| rest.strip_prefix('/'))
+        else {
             continue;
         };
         let (interface, version) = rest.split_once('@').unwrap_or((rest, ""));
         if version != VERSION {
             return Err(Error::new(
                 Code::WrongWorld,
-                format!("the component exports {name}; this node speaks {PACKAGE}@{VERSION}: build it again"),
+                format!(
+                    "the component exports {name}; this node speaks {PACKAGE}@{VERSION}: build it again"
+                ),
             ));
         }
         if matches!(item, WorldItem::Interface { .. }) {
             contract.exports.push(interface.to_owned());
         }
     }
-    contract.imports = world.imports.keys().map(|key| resolve.name_world_key(key)).collect();
+    contract.imports = world
+        .imports
+        .keys()
+        .map(|key| resolve.name_world_key(key))
+        .collect();
     contract.exports.sort();
     contract.imports.sort();
     Ok(contract)
@@ -182,7 +216,10 @@ mod tests {
     use super::*;
 
     fn with(exports: &[&str]) -> Contract {
-        Contract { exports: exports.iter().map(|s| (*s).to_owned()).collect(), imports: Vec::new() }
+        Contract {
+            exports: exports.iter().map(|s| (*s).to_owned()).collect(),
+            imports: Vec::new(),
+        }
     }
 
     #[test]
@@ -193,16 +230,36 @@ mod tests {
         assert_eq!(all.route(Delivery::Info), Ok(Handler::GenEvent));
         let fsm = with(&["gen-fsm", "message-handler"]);
         assert_eq!(fsm.route(Delivery::Ask), Ok(Handler::GenFsm));
-        let error = with(&["gen-event"]).route(Delivery::Ask).expect_err("nobody takes it");
+        let error = with(&["gen-event"])
+            .route(Delivery::Ask)
+            .expect_err("nobody takes it");
         assert_eq!(error.code, Code::NoHandler);
-        assert!(error.message.contains("gen-server, gen-fsm or message-handler"), "{}", error.message);
+        assert!(
+            error
+                .message
+                .contains("gen-server, gen-fsm or message-handler"),
+            "{}",
+            error.message
+        );
     }
 
     #[test]
     fn what_is_no_component_is_told_apart() {
-        assert_eq!(inspect(b"PK\x03\x04").expect_err("zip").code, Code::NotWebAssembly);
-        assert_eq!(inspect(b"\0asm\x01\0\0\0").expect_err("core").code, Code::CoreModule);
-        assert_eq!(inspect(b"\0asm\x0d\0\x01\0").expect_err("empty").code, Code::WrongWorld);
-        assert_eq!(inspect(b"\0asm\x0d\0\x01\0\x01\xff").expect_err("cut").code, Code::InvalidComponent);
+        assert_eq!(
+            inspect(b"PK\x03\x04").expect_err("zip").code,
+            Code::NotWebAssembly
+        );
+        assert_eq!(
+            inspect(b"\0asm\x01\0\0\0").expect_err("core").code,
+            Code::CoreModule
+        );
+        assert_eq!(
+            inspect(b"\0asm\x0d\0\x01\0").expect_err("empty").code,
+            Code::WrongWorld
+        );
+        assert_eq!(
+            inspect(b"\0asm\x0d\0\x01\0\x01\xff").expect_err("cut").code,
+            Code::InvalidComponent
+        );
     }
 }

@@ -42,7 +42,11 @@ impl Engine {
         Imports::add_to_linker::<_, HasSelf<HostState>>(&mut linker, |state| state)?;
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
         let ticker = Arc::new(Ticker::start(wasmtime.clone()));
-        Ok(Engine { wasmtime, linker: Arc::new(linker), ticker })
+        Ok(Engine {
+            wasmtime,
+            linker: Arc::new(linker),
+            ticker,
+        })
     }
 }
 

@@ -35,7 +35,10 @@ impl Environment {
     pub(crate) fn new() -> Arc<Self> {
         Arc::new(Environment {
             time_ms: AtomicU64::new(0),
-            random: Mutex::new(Stream { generator: ChaCha8Rng::from_seed([0; 32]), drawn: 0 }),
+            random: Mutex::new(Stream {
+                generator: ChaCha8Rng::from_seed([0; 32]),
+                drawn: 0,
+            }),
             replaying: AtomicBool::new(false),
             deadline_ns: AtomicU64::new(0),
             epoch: Instant::now(),
@@ -55,7 +58,10 @@ impl Environment {
         // The derivation is part of what a replay relies on: fixed by a golden test.
         let text = format!("{actor}\0{sequence}\0");
         let seed = Hash::of(&[text.as_bytes(), salt].concat());
-        *self.random.lock() = Stream { generator: ChaCha8Rng::from_seed(seed.0), drawn: 0 };
+        *self.random.lock() = Stream {
+            generator: ChaCha8Rng::from_seed(seed.0),
+            drawn: 0,
+        };
     }
 
     /// How many bytes of the turn's stream are drawn.

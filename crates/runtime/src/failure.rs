@@ -25,7 +25,11 @@ impl Failure {
     #[must_use]
     pub fn error(&self) -> &Error {
         match self {
-            Failure::Returned(e) | Failure::Died(e) | Failure::Conflict(e) | Failure::Mismatch(e) | Failure::Fault(e) => e,
+            Failure::Returned(e)
+            | Failure::Died(e)
+            | Failure::Conflict(e)
+            | Failure::Mismatch(e)
+            | Failure::Fault(e) => e,
         }
     }
 }
@@ -41,15 +45,24 @@ pub(crate) fn classify(actor: &ActorId, what: &str, error: &wasmtime::Error) -> 
         };
     }
     let (code, reason) = reason(error);
-    let backtrace = error.downcast_ref::<WasmBacktrace>().map(ToString::to_string).unwrap_or_default();
+    let backtrace = error
+        .downcast_ref::<WasmBacktrace>()
+        .map(ToString::to_string)
+        .unwrap_or_default();
     tracing::warn!(%actor, code = %code, "{what} failed: {reason}\n{backtrace}");
-    Failure::Died(Error::new(code, format!("{what} of {actor} failed: {reason}")))
+    Failure::Died(Error::new(
+        code,
+        format!("{what} of {actor} failed: {reason}"),
+    ))
 }
 
 /// The error of an instance that could not be made.
 pub(crate) fn instantiation(error: &wasmtime::Error) -> Error {
     let (code, reason) = reason(error);
-    Error::new(code, format!("the component cannot be instantiated: {reason}"))
+    Error::new(
+        code,
+        format!("the component cannot be instantiated: {reason}"),
+    )
 }
 
 fn reason(error: &wasmtime::Error) -> (Code, String) {

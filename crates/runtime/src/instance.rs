@@ -10,9 +10,9 @@ use crate::host::{HostState, from_wit};
 use crate::limits::{LimitHit, Limiter};
 use crate::module::{ExportResult, MessageParams, Module, StartArgument, Transition};
 use crate::outside::{Abort, Ask, Outside};
+use crate::pace;
 use crate::turn::{Start as TurnStart, Turn};
 use crate::wasi::Wasi;
-use crate::pace;
 use async_trait::async_trait;
 use bytes::Bytes;
 use plexspaces_core::limits::Limits;
@@ -69,7 +69,10 @@ const LONG_TICKS: u32 = 2;
 impl HostState {
     pub(crate) fn new(module: &Module, setup: Setup) -> Self {
         let environment = Environment::new();
-        let wasi = module.contract.wants_wasi().then(|| Wasi::new(&setup.actor, &environment));
+        let wasi = module
+            .contract
+            .wants_wasi()
+            .then(|| Wasi::new(&setup.actor, &environment));
         HostState {
             limiter: Limiter::new(setup.limits.memory_bytes),
             wasi,
@@ -85,9 +88,20 @@ impl HostState {
 
     /// A state that belongs to no actor, for trying a module out.
     pub(crate) fn detached(module: &Module, memory_max: u64) -> Result<Self> {
-        let limits = Limits { memory_bytes: memory_max, ..Limits::default() };
+        let limits = Limits {
+            memory_bytes: memory_max,
+            ..Limits::default()
+        };
         let actor = ActorId::new(&Scope::new("plexspaces", "deployment")?, "trial", "")?;
-        let state = HostState::new(module, Setup { actor, limits, durable: false, outside: Arc::new(Nobody) });
+        let state = HostState::new(
+            module,
+            Setup {
+                actor,
+                limits,
+                durable: false,
+                outside: Arc::new(Nobody),
+            },
+        );
         state.environment.set_deadline(Some(state.turn_limit));
         Ok(state)
     }
@@ -103,9 +117,10 @@ pub(crate) fn interrupt(store: &mut Store<HostState>) {
             pace::mark();
         }
         match state.environment.deadline() {
-            Some(deadline) if Instant::now() >= deadline => {
-                Err(LimitHit::Time { limit_ms: state.turn_limit.as_millis() as u64 }.into())
+            Some(deadline) if Instant::now() >= deadline => Err(LimitHit::Time {
+                limit_ms: state.turn_limit.as_millis() as u64,
             }
+            .into()),
             _ => Ok(UpdateDeadline::Yield(1)),
         }
     });
@@ -125,9 +140,18 @@ impl Instance {
         store.data().environment.set_deadline(Some(limit));
         let instance = {
             let _running = module.engine.ticker.enter();
-            module.pre.instantiate_async(&mut store).await.map_err(|e| instantiation(&e))?
+            module
+                .pre
+                .instantiate_async(&mut store)
+                .await
+                .map_err(|e| instantiation(&e))?
         };
-        Ok(Instance { store, instance, module: module.clone(), reply_max })
+        Ok(Instance {
+            store,
+            instance,
+            module: module.clone(),
+            reply_max,
+        })
     }
 
     /// The module that it runs.
@@ -153,45 +177,86 @@ impl Instance {
     /// # Errors
     /// A returned error or what ended the call.
     pub async fn init(&mut self, start: Start) -> Result<(), Failure> {
-        let Some(export) = self.module.exports.init else { return Ok(()) };
+        let Some(export) = self.module.exports.init else {
+            return Ok(());
+        };
         let argument = match start {
             Start::Create(bytes) => StartArgument::Create(bytes.into()),
             Start::Restore(bytes) => StartArgument::Restore(bytes.into()),
         };
-        self.call::<(StartArgument,), ()>("init", export, (argument,)).await
+        self.call::<(StartArgument,), ()>("init", export, (argument,))
+            .await
     }
 
     /// Runs a handler with a message.
     ///
     /// # Errors
     /// A returned error, a reply over the limit, or what ended the call.
-    pub async fn handle(&mut self, handler: Handler, message: &Message, fsm_state: &str) -> Result<Answer, Failure> {
+    pub async fn handle(
+        &mut self,
+        handler: Handler,
+        message: &Message,
+        fsm_state: &str,
+    ) -> Result<Answer, Failure> {
         let exports = &self.module.exports;
-        let (from, msg_type, payload) = (message.from.as_str(), message.msg_type.as_str(), message.payload.as_ref());
-        let absent = || Failure::Fault(Error::new(Code::Internal, format!("the module has no {handler}")));
+        let (from, msg_type, payload) = (
+            message.from.as_str(),
+            message.msg_type.as_str(),
+            message.payload.as_ref(),
+        );
+        let absent = || {
+            Failure::Fault(Error::new(
+                Code::Internal,
+                format!("the module has no {handler}"),
+            ))
+        };
         let answer = match handler {
             Handler::GenServer => {
                 let export = exports.handle_request.ok_or_else(absent)?;
                 let params = (from, msg_type, payload);
-                let reply = self.call::<MessageParams<'_>, Vec<u8>>("handle-request", export, params).await?;
-                Answer { reply: reply.into(), next_state: None }
+                let reply = self
+                    .call::<MessageParams<'_>, Vec<u8>>("handle-request", export, params)
+                    .await?;
+                Answer {
+                    reply: reply.into(),
+                    next_state: None,
+                }
             }
             Handler::GenEvent => {
                 let export = exports.handle_event.ok_or_else(absent)?;
-                self.call::<MessageParams<'_>, ()>("handle-event", export, (from, msg_type, payload)).await?;
+                self.call::<MessageParams<'_>, ()>(
+                    "handle-event",
+                    export,
+                    (from, msg_type, payload),
+                )
+                .await?;
                 Answer::default()
             }
             Handler::GenFsm => {
                 let export = exports.handle_transition.ok_or_else(absent)?;
                 let params = (fsm_state, from, msg_type, payload);
-                let given = self.call::<(&str, &str, &str, &[u8]), Transition>("handle-transition", export, params).await?;
-                Answer { reply: given.reply.into(), next_state: Some(given.next).filter(|s| !s.is_empty()) }
+                let given = self
+                    .call::<(&str, &str, &str, &[u8]), Transition>(
+                        "handle-transition",
+                        export,
+                        params,
+                    )
+                    .await?;
+                Answer {
+                    reply: given.reply.into(),
+                    next_state: Some(given.next).filter(|s| !s.is_empty()),
+                }
             }
             Handler::MessageHandler => {
                 let export = exports.handle_message.ok_or_else(absent)?;
                 let params = (from, msg_type, payload);
-                let reply = self.call::<MessageParams<'_>, Vec<u8>>("handle-message", export, params).await?;
-                Answer { reply: reply.into(), next_state: None }
+                let reply = self
+                    .call::<MessageParams<'_>, Vec<u8>>("handle-message", export, params)
+                    .await?;
+                Answer {
+                    reply: reply.into(),
+                    next_state: None,
+                }
             }
         };
         self.bounded("the reply", answer.reply.len())?;
@@ -203,8 +268,12 @@ impl Instance {
     /// # Errors
     /// A returned error, or what ended the call.
     pub async fn snapshot(&mut self) -> Result<Option<Bytes>, Failure> {
-        let Some(export) = self.module.exports.snapshot_state else { return Ok(None) };
-        let state = self.call::<(), Vec<u8>>("snapshot-state", export, ()).await?;
+        let Some(export) = self.module.exports.snapshot_state else {
+            return Ok(None);
+        };
+        let state = self
+            .call::<(), Vec<u8>>("snapshot-state", export, ())
+            .await?;
         Ok(Some(state.into()))
     }
 
@@ -213,8 +282,11 @@ impl Instance {
     /// # Errors
     /// A returned error, or what ended the call.
     pub async fn terminate(&mut self, reason: &str) -> Result<(), Failure> {
-        let Some(export) = self.module.exports.terminate else { return Ok(()) };
-        self.call::<(&str,), ()>("terminate", export, (reason,)).await
+        let Some(export) = self.module.exports.terminate else {
+            return Ok(());
+        };
+        self.call::<(&str,), ()>("terminate", export, (reason,))
+            .await
     }
 
     fn bounded(&self, what: &str, bytes: usize) -> Result<(), Failure> {
@@ -224,23 +296,38 @@ impl Instance {
         let actor = &self.store.data().actor;
         Err(Failure::Returned(Error::new(
             Code::ReplyTooLarge,
-            format!("{what} of {actor} has {bytes} bytes; its limit `message_bytes` is {}", self.reply_max),
+            format!(
+                "{what} of {actor} has {bytes} bytes; its limit `message_bytes` is {}",
+                self.reply_max
+            ),
         )))
     }
 
-    async fn call<P, R>(&mut self, what: &str, export: ComponentExportIndex, params: P) -> Result<R, Failure>
+    async fn call<P, R>(
+        &mut self,
+        what: &str,
+        export: ComponentExportIndex,
+        params: P,
+    ) -> Result<R, Failure>
     where
         P: ComponentNamedList + Lower + Send + Sync,
         R: Lift + Send + Sync + 'static,
         ExportResult<R>: ComponentNamedList + Lift,
     {
-        let fault = |e: wasmtime::Error| Failure::Fault(Error::new(Code::Internal, format!("{what}: {e:#}")));
-        let function = self.instance.get_typed_func::<P, ExportResult<R>>(&mut self.store, export).map_err(fault)?;
+        let fault = |e: wasmtime::Error| {
+            Failure::Fault(Error::new(Code::Internal, format!("{what}: {e:#}")))
+        };
+        let function = self
+            .instance
+            .get_typed_func::<P, ExportResult<R>>(&mut self.store, export)
+            .map_err(fault)?;
         let replaying = self.store.data().turn.as_ref().is_some_and(Turn::replaying);
         let state = self.store.data_mut();
         state.ticks = 0;
         // A replay repeats what was within its time when it first ran.
-        state.environment.set_deadline((!replaying).then_some(state.turn_limit));
+        state
+            .environment
+            .set_deadline((!replaying).then_some(state.turn_limit));
         let environment = state.environment.clone();
         let limit_ms = state.turn_limit.as_millis() as u64;
         self.store.set_epoch_deadline(1);
@@ -261,11 +348,15 @@ impl Instance {
                     alarm = None;
                     return Poll::Pending;
                 };
-                let sleep = alarm.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline.into())));
+                let sleep = alarm
+                    .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline.into())));
                 if sleep.deadline() != deadline.into() {
                     sleep.as_mut().reset(deadline.into());
                 }
-                sleep.as_mut().poll(context).map(|()| Err(LimitHit::Time { limit_ms }.into()))
+                sleep
+                    .as_mut()
+                    .poll(context)
+                    .map(|()| Err(LimitHit::Time { limit_ms }.into()))
             })
             .await
         };
@@ -282,7 +373,10 @@ impl Instance {
 struct Nobody;
 
 fn nobody<T>() -> Result<T> {
-    Err(Error::new(Code::InvalidArgument, "messaging is not allowed outside a turn"))
+    Err(Error::new(
+        Code::InvalidArgument,
+        "messaging is not allowed outside a turn",
+    ))
 }
 
 #[async_trait]

@@ -30,24 +30,46 @@ pub(crate) struct Limiter {
 
 impl Limiter {
     pub(crate) fn new(memory_max: u64) -> Self {
-        Limiter { memory_max, memory: 0, table: 0 }
+        Limiter {
+            memory_max,
+            memory: 0,
+            table: 0,
+        }
     }
 }
 
 impl ResourceLimiter for Limiter {
-    fn memory_growing(&mut self, current: usize, desired: usize, _max: Option<usize>) -> wasmtime::Result<bool> {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _max: Option<usize>,
+    ) -> wasmtime::Result<bool> {
         let wanted = self.memory + (desired - current) as u64;
         if wanted > self.memory_max {
-            return Err(LimitHit::Memory { wanted, limit: self.memory_max }.into());
+            return Err(LimitHit::Memory {
+                wanted,
+                limit: self.memory_max,
+            }
+            .into());
         }
         self.memory = wanted;
         Ok(true)
     }
 
-    fn table_growing(&mut self, current: usize, desired: usize, _max: Option<usize>) -> wasmtime::Result<bool> {
+    fn table_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        _max: Option<usize>,
+    ) -> wasmtime::Result<bool> {
         let wanted = self.table + (desired - current) as u64;
         if wanted > TABLE_ELEMENTS_MAX {
-            return Err(LimitHit::Table { wanted, limit: TABLE_ELEMENTS_MAX }.into());
+            return Err(LimitHit::Table {
+                wanted,
+                limit: TABLE_ELEMENTS_MAX,
+            }
+            .into());
         }
         self.table = wanted;
         Ok(true)

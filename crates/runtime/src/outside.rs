@@ -56,7 +56,13 @@ pub trait Outside: Send + Sync {
     ///
     /// # Errors
     /// Values for the guest, or a fault of the store.
-    async fn spawn(&self, turn: &mut Turn, kind: &str, key: Option<&str>, args: Bytes) -> Result<ActorId>;
+    async fn spawn(
+        &self,
+        turn: &mut Turn,
+        kind: &str,
+        key: Option<&str>,
+        args: Bytes,
+    ) -> Result<ActorId>;
 
     /// Buffers an orderly stop.
     ///

@@ -41,7 +41,10 @@ impl Ticker {
             .name("epoch-ticker".into())
             .spawn(move || tick(&theirs, &engine))
             .expect("the system can start a thread");
-        Ticker { shared, thread: handle.thread().clone() }
+        Ticker {
+            shared,
+            thread: handle.thread().clone(),
+        }
     }
 
     /// Says that a guest starts to run.

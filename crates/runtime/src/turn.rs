@@ -6,13 +6,13 @@
 
 use crate::environment::Environment;
 use bytes::Bytes;
+use plexspaces_core::batch::Batch;
 use plexspaces_core::time::Millis;
 use plexspaces_core::{ActorId, Code, Error, Result};
 use plexspaces_services::Transaction;
 use plexspaces_services::records::{self, HostCall, Segment, host_call, segment};
 use plexspaces_services::reservations::Reservation;
 use plexspaces_services::tuplespace::TupleId;
-use plexspaces_core::batch::Batch;
 use plexspaces_store::Key;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -176,7 +176,9 @@ impl Turn {
         let Some(recorded) = replay.calls.next() else {
             let recorded = match &replay.end {
                 // The wait that the turn stands in: the caller waits on.
-                Some(segment::End::Wait(wait)) if wait.operation == operation && wait.arguments == arguments => {
+                Some(segment::End::Wait(wait))
+                    if wait.operation == operation && wait.arguments == arguments =>
+                {
                     return self.pass_wait(operation, arguments);
                 }
                 Some(segment::End::Wait(wait)) => call_text(&wait.operation, wait.arguments),
@@ -195,7 +197,12 @@ impl Turn {
         Ok(Step::Answered(match recorded.result {
             Some(host_call::Result::Ok(bytes)) => Ok(bytes),
             Some(host_call::Result::Error(error)) => Err(error.into()),
-            None => return Err(Error::new(Code::Corrupt, "a recorded host call has no result")),
+            None => {
+                return Err(Error::new(
+                    Code::Corrupt,
+                    "a recorded host call has no result",
+                ));
+            }
         }))
     }
 
@@ -221,7 +228,12 @@ impl Turn {
     }
 
     /// Records what a live host call gave.
-    pub(crate) fn record(&mut self, operation: &str, arguments: u64, result: Result<Bytes, &Error>) {
+    pub(crate) fn record(
+        &mut self,
+        operation: &str,
+        arguments: u64,
+        result: Result<Bytes, &Error>,
+    ) {
         if self.journaled {
             self.calls.push(HostCall {
                 operation: operation.to_owned(),
@@ -246,15 +258,23 @@ impl Turn {
         };
         let n = replay.answered;
         match &replay.end {
-            Some(segment::End::Done(done)) if done.reply == reply && done.fsm_state == fsm_state => {
+            Some(segment::End::Done(done))
+                if done.reply == reply && done.fsm_state == fsm_state =>
+            {
                 if drawn == replay.drawn {
                     return Ok(());
                 }
                 Err(self.mismatch(n, &drawn_text(replay.drawn), &drawn_text(drawn)))
             }
             Some(segment::End::Done(done)) => {
-                let text = |reply: &[u8], state: &str| format!("the reply {} and the state {state:?}", shown(reply));
-                Err(self.mismatch(n, &text(&done.reply, &done.fsm_state), &text(reply, fsm_state)))
+                let text = |reply: &[u8], state: &str| {
+                    format!("the reply {} and the state {state:?}", shown(reply))
+                };
+                Err(self.mismatch(
+                    n,
+                    &text(&done.reply, &done.fsm_state),
+                    &text(reply, fsm_state),
+                ))
             }
             Some(segment::End::Wait(wait)) => {
                 let recorded = call_text(&wait.operation, wait.arguments);
@@ -284,7 +304,11 @@ impl Turn {
     /// The error of a replay that came to another end than its record.
     #[must_use]
     pub fn differs(&self, recorded: &str, replayed: &str) -> Error {
-        self.mismatch(self.replay.as_ref().map_or(0, |replay| replay.answered), recorded, replayed)
+        self.mismatch(
+            self.replay.as_ref().map_or(0, |replay| replay.answered),
+            recorded,
+            replayed,
+        )
     }
 
     fn mismatch(&self, n: usize, recorded: &str, replayed: &str) -> Error {
@@ -335,7 +359,8 @@ impl Turn {
 
     /// Ends the segment: gives what to commit. The turn goes on, if it does, with [`Turn::go_live`].
     pub fn seal(&mut self, transaction: Transaction, end: segment::End) -> Sealed {
-        let (mut batch, reservations) = std::mem::replace(&mut self.transaction, transaction).finish();
+        let (mut batch, reservations) =
+            std::mem::replace(&mut self.transaction, transaction).finish();
         let mut journal_bytes = 0;
         if self.journaled {
             let row = Segment {
@@ -346,10 +371,19 @@ impl Turn {
                 ..std::mem::take(&mut self.head)
             };
             journal_bytes = plexspaces_services::journal::put_segment(
-                &mut batch, &self.actor, self.sequence, self.segment, &row,
+                &mut batch,
+                &self.actor,
+                self.sequence,
+                self.segment,
+                &row,
             );
         }
-        Sealed { batch, reservations, outgoing: std::mem::take(&mut self.outgoing), journal_bytes }
+        Sealed {
+            batch,
+            reservations,
+            outgoing: std::mem::take(&mut self.outgoing),
+            journal_bytes,
+        }
     }
 
     /// The segment that is under way.
@@ -400,7 +434,11 @@ fn shown(bytes: &[u8]) -> String {
     const SHOWN: usize = 80;
     let cut = &bytes[..bytes.len().min(SHOWN)];
     let more = if bytes.len() > SHOWN { "…" } else { "" };
-    format!("{:?}{more} ({} bytes)", String::from_utf8_lossy(cut), bytes.len())
+    format!(
+        "{:?}{more} ({} bytes)",
+        String::from_utf8_lossy(cut),
+        bytes.len()
+    )
 }
 
 /// A digest of a host call's arguments, field by field.

@@ -23,7 +23,11 @@ pub(crate) struct Wasi {
 
 impl Wasi {
     pub(crate) fn new(actor: &ActorId, environment: &Arc<Environment>) -> Box<Self> {
-        let output = |name| Output { actor: actor.clone(), name, environment: environment.clone() };
+        let output = |name| Output {
+            actor: actor.clone(),
+            name,
+            environment: environment.clone(),
+        };
         let context = WasiCtxBuilder::new()
             .wall_clock(Clock(environment.clone()))
             .monotonic_clock(Clock(environment.clone()))
@@ -35,7 +39,10 @@ impl Wasi {
             .allow_tcp(false)
             .allow_udp(false)
             .build();
-        Box::new(Wasi { context, table: ResourceTable::new() })
+        Box::new(Wasi {
+            context,
+            table: ResourceTable::new(),
+        })
     }
 }
 
@@ -74,7 +81,10 @@ impl Output {
         if self.environment.replaying() {
             return;
         }
-        for line in String::from_utf8_lossy(bytes).lines().filter(|line| !line.is_empty()) {
+        for line in String::from_utf8_lossy(bytes)
+            .lines()
+            .filter(|line| !line.is_empty())
+        {
             tracing::info!(target: "guest", actor = %self.actor, stream = self.name, "{line}");
         }
     }
@@ -97,7 +107,11 @@ impl StdoutStream for Output {
 }
 
 impl AsyncWrite for Output {
-    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
         self.print(bytes);
         Poll::Ready(Ok(bytes.len()))
     }

@@ -33,10 +33,12 @@ impl Hash {
     /// # Errors
     /// `PS5004` if it has not 32 bytes.
     pub fn read(bytes: &[u8]) -> Result<Self> {
-        bytes
-            .try_into()
-            .map(Hash)
-            .map_err(|_| Error::new(Code::Corrupt, format!("a stored hash has {} bytes", bytes.len())))
+        bytes.try_into().map(Hash).map_err(|_| {
+            Error::new(
+                Code::Corrupt,
+                format!("a stored hash has {} bytes", bytes.len()),
+            )
+        })
     }
 
     /// The bytes to store.
@@ -70,8 +72,13 @@ pub fn deployment_hash(deployment: &Deployment) -> Hash {
 /// A fault of the store, or `PS5004`.
 pub async fn all(snapshot: &dyn Snapshot) -> Result<Vec<Application>> {
     let range = Path::node(Kind::Application).range();
-    let rows = snapshot.scan(range, usize::MAX, Order::Forward).await.map_err(fault)?;
-    rows.iter().map(|(key, found)| decode(key, &found.value)).collect()
+    let rows = snapshot
+        .scan(range, usize::MAX, Order::Forward)
+        .await
+        .map_err(fault)?;
+    rows.iter()
+        .map(|(key, found)| decode(key, &found.value))
+        .collect()
 }
 
 /// A deployment by its hash.
@@ -82,7 +89,10 @@ pub async fn deployment(snapshot: &dyn Snapshot, hash: Hash) -> Result<Deploymen
     let key = deployment_key(hash);
     match snapshot.get(&key).await.map_err(fault)? {
         Some(found) => decode(&key, &found.value),
-        None => Err(Error::new(Code::Corrupt, format!("the deployment {hash} is missing from the store"))),
+        None => Err(Error::new(
+            Code::Corrupt,
+            format!("the deployment {hash} is missing from the store"),
+        )),
     }
 }
 
@@ -103,7 +113,10 @@ pub async fn module(snapshot: &dyn Snapshot, hash: Hash) -> Result<Option<Vec<u8
         }
     }
     if Hash::of(&bytes) != hash {
-        return Err(Error::new(Code::Corrupt, format!("the stored module {hash} has other bytes than its hash says")));
+        return Err(Error::new(
+            Code::Corrupt,
+            format!("the stored module {hash} has other bytes than its hash says"),
+        ));
     }
     Ok(Some(bytes))
 }
@@ -113,7 +126,11 @@ pub async fn module(snapshot: &dyn Snapshot, hash: Hash) -> Result<Option<Vec<u8
 /// # Errors
 /// A fault of the store.
 pub async fn has_module(snapshot: &dyn Snapshot, hash: Hash) -> Result<bool> {
-    Ok(snapshot.get(&module_key(hash)).await.map_err(fault)?.is_some())
+    Ok(snapshot
+        .get(&module_key(hash))
+        .await
+        .map_err(fault)?
+        .is_some())
 }
 
 /// The batches that store a module's chunks; [`put_module`] makes them count.
@@ -129,7 +146,8 @@ pub fn module_chunks(hash: Hash, bytes: &[u8]) -> impl Iterator<Item = Batch> {
 pub fn put_module(batch: &mut Batch, hash: Hash, size: usize) {
     let row = Module {
         size: size as u64,
-        chunks: u32::try_from(size.div_ceil(CHUNK_BYTES)).expect("uploads are bounded far below 2^32 chunks"),
+        chunks: u32::try_from(size.div_ceil(CHUNK_BYTES))
+            .expect("uploads are bounded far below 2^32 chunks"),
     };
     batch.put(module_key(hash), encode(&row));
 }
@@ -164,5 +182,8 @@ fn module_key(hash: Hash) -> Key {
 }
 
 fn chunk_key(hash: Hash, n: u32) -> Key {
-    Path::node(Kind::ModuleChunk).bytes(&hash.0).u64(n.into()).key()
+    Path::node(Kind::ModuleChunk)
+        .bytes(&hash.0)
+        .u64(n.into())
+        .key()
 }

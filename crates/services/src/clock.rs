@@ -26,9 +26,15 @@ impl Stamp {
     pub fn add(&self, batch: &mut Batch, now: Millis) {
         let last = self.last.load(Ordering::Relaxed);
         if now.0 >= last + EVERY_MS
-            && self.last.compare_exchange(last, now.0, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+            && self
+                .last
+                .compare_exchange(last, now.0, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok()
         {
-            batch.put(Path::node(Kind::Clock).key(), Bytes::copy_from_slice(&now.0.to_be_bytes()));
+            batch.put(
+                Path::node(Kind::Clock).key(),
+                Bytes::copy_from_slice(&now.0.to_be_bytes()),
+            );
         }
     }
 }
@@ -38,7 +44,10 @@ impl Stamp {
 /// # Errors
 /// A fault of the store.
 pub async fn newest(snapshot: &dyn Snapshot) -> Result<Millis> {
-    let found = snapshot.get(&Path::node(Kind::Clock).key()).await.map_err(fault)?;
+    let found = snapshot
+        .get(&Path::node(Kind::Clock).key())
+        .await
+        .map_err(fault)?;
     let bytes = found.and_then(|v| <[u8; 8]>::try_from(v.value.as_ref()).ok());
     Ok(Millis(bytes.map_or(0, u64::from_be_bytes)))
 }

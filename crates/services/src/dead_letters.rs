@@ -12,12 +12,28 @@ use plexspaces_store::key::{Kind, Path};
 
 /// The row for a message that `tries` tries could not deliver.
 #[must_use]
-pub fn row(id: &ActorId, ticket: u64, message: Message, error: &Error, tries: u32, at: Millis) -> (Key, Bytes) {
-    let key = Path::scope(id.scope().tenant(), id.scope().namespace(), Kind::DeadLetter)
-        .str(id.kind())
-        .str(id.key())
-        .u64(ticket)
-        .key();
-    let letter = DeadLetter { message: Some(message), error: Some(error.into()), at_ms: at.0, tries };
+pub fn row(
+    id: &ActorId,
+    ticket: u64,
+    message: Message,
+    error: &Error,
+    tries: u32,
+    at: Millis,
+) -> (Key, Bytes) {
+    let key = Path::scope(
+        id.scope().tenant(),
+        id.scope().namespace(),
+        Kind::DeadLetter,
+    )
+    .str(id.kind())
+    .str(id.key())
+    .u64(ticket)
+    .key();
+    let letter = DeadLetter {
+        message: Some(message),
+        error: Some(error.into()),
+        at_ms: at.0,
+        tries,
+    };
     (key, encode(&letter))
 }

@@ -44,7 +44,10 @@ impl CallerId {
         if id.is_empty() || id.len() > ID_BYTES_MAX {
             return Err(Error::new(
                 Code::MalformedRequest,
-                format!("the idempotency key has {} bytes; it must have 1 to {ID_BYTES_MAX}", id.len()),
+                format!(
+                    "the idempotency key has {} bytes; it must have 1 to {ID_BYTES_MAX}",
+                    id.len()
+                ),
             ));
         }
         let mut hash = Sha256::new();
@@ -67,16 +70,24 @@ impl CallerId {
 }
 
 fn path(actor: &ActorId) -> Path {
-    Path::scope(actor.scope().tenant(), actor.scope().namespace(), Kind::Dedup)
-        .str(actor.kind())
-        .str(actor.key())
+    Path::scope(
+        actor.scope().tenant(),
+        actor.scope().namespace(),
+        Kind::Dedup,
+    )
+    .str(actor.kind())
+    .str(actor.key())
 }
 
 /// The stored reply, if this id was answered before.
 ///
 /// # Errors
 /// `PS1006` if the id was used for another message, a fault of the store, or `PS5004`.
-pub async fn find(store: &dyn Store, actor: &ActorId, caller: &CallerId) -> Result<Option<Result<Bytes>>> {
+pub async fn find(
+    store: &dyn Store,
+    actor: &ActorId,
+    caller: &CallerId,
+) -> Result<Option<Result<Bytes>>> {
     let key = caller.key(actor);
     let Some(found) = store.latest(&key).await.map_err(fault)? else {
         return Ok(None);
@@ -85,14 +96,23 @@ pub async fn find(store: &dyn Store, actor: &ActorId, caller: &CallerId) -> Resu
     if row.digest != caller.digest.as_slice() {
         return Err(Error::new(
             Code::IdempotencyMismatch,
-            format!("the idempotency key {:?} was used for another request to {actor}", caller.id),
+            format!(
+                "the idempotency key {:?} was used for another request to {actor}",
+                caller.id
+            ),
         ));
     }
     Ok(row.outcome.map(crate::records::Outcome::into_result))
 }
 
 /// Remembers the reply to `caller`.
-pub fn remember(batch: &mut Batch, actor: &ActorId, caller: &CallerId, outcome: &Result<Bytes>, now: Millis) {
+pub fn remember(
+    batch: &mut Batch,
+    actor: &ActorId,
+    caller: &CallerId,
+    outcome: &Result<Bytes>,
+    now: Millis,
+) {
     let key = caller.key(actor);
     let row = DedupRow {
         digest: Bytes::copy_from_slice(&caller.digest),
@@ -116,7 +136,10 @@ pub async fn count(snapshot: &dyn Snapshot, actor: &ActorId) -> Result<usize> {
 }
 
 fn expiry(at_ms: u64, row: &Key) -> Key {
-    Path::node(Kind::Expiry).u64(at_ms).bytes(row.as_bytes()).key()
+    Path::node(Kind::Expiry)
+        .u64(at_ms)
+        .bytes(row.as_bytes())
+        .key()
 }
 
 /// What a sweep found: the deletions of what has expired, and when the next row is due.
@@ -135,8 +158,17 @@ pub struct Sweep {
 pub async fn sweep(snapshot: &dyn Snapshot, now: Millis, limit: usize) -> Result<Sweep> {
     let range = Path::node(Kind::Expiry).range();
     let mut sweep = Sweep::default();
-    for (entry, _) in snapshot.scan(range, limit + 1, Order::Forward).await.map_err(fault)? {
-        let corrupt = || Error::new(Code::Corrupt, format!("the expiry entry {entry:?} cannot be read"));
+    for (entry, _) in snapshot
+        .scan(range, limit + 1, Order::Forward)
+        .await
+        .map_err(fault)?
+    {
+        let corrupt = || {
+            Error::new(
+                Code::Corrupt,
+                format!("the expiry entry {entry:?} cannot be read"),
+            )
+        };
         let elements = key::decode(&entry).map_err(|_| corrupt())?;
         let [.., at, Element::Bytes(row)] = elements.as_slice() else {
             return Err(corrupt());

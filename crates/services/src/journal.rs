@@ -63,11 +63,18 @@ pub async fn actor(snapshot: &dyn Snapshot, id: &ActorId) -> Result<Option<(Vers
 ///
 /// # Errors
 /// A fault of the store, or `PS5004`, also if it is missing.
-pub async fn checkpoint(snapshot: &dyn Snapshot, id: &ActorId, sequence: u64) -> Result<Checkpoint> {
+pub async fn checkpoint(
+    snapshot: &dyn Snapshot,
+    id: &ActorId,
+    sequence: u64,
+) -> Result<Checkpoint> {
     let key = checkpoint_key(id, sequence);
     match snapshot.get(&key).await.map_err(fault)? {
         Some(found) => decode(&key, &found.value),
-        None => Err(Error::new(Code::Corrupt, format!("the checkpoint {sequence} of {id} is missing"))),
+        None => Err(Error::new(
+            Code::Corrupt,
+            format!("the checkpoint {sequence} of {id} is missing"),
+        )),
     }
 }
 
@@ -75,7 +82,11 @@ pub async fn checkpoint(snapshot: &dyn Snapshot, id: &ActorId, sequence: u64) ->
 ///
 /// # Errors
 /// A fault of the store, or `PS5004`.
-pub async fn restored(snapshot: &dyn Snapshot, id: &ActorId, sequence: u64) -> Result<Option<Restored>> {
+pub async fn restored(
+    snapshot: &dyn Snapshot,
+    id: &ActorId,
+    sequence: u64,
+) -> Result<Option<Restored>> {
     let key = restored_key(id, sequence);
     match snapshot.get(&key).await.map_err(fault)? {
         Some(found) => Ok(Some(decode(&key, &found.value)?)),
@@ -106,7 +117,10 @@ pub async fn turns(snapshot: &dyn Snapshot, id: &ActorId, from: u64) -> Result<V
     range.start = segment_key(id, from, 0);
     let mut turns: Vec<Turn> = Vec::new();
     loop {
-        let rows = snapshot.scan(range.clone(), PAGE, Order::Forward).await.map_err(fault)?;
+        let rows = snapshot
+            .scan(range.clone(), PAGE, Order::Forward)
+            .await
+            .map_err(fault)?;
         let full = rows.len() == PAGE;
         let last = rows.last().map(|(key, _)| key.clone());
         for (key, found) in rows {
@@ -118,7 +132,11 @@ pub async fn turns(snapshot: &dyn Snapshot, id: &ActorId, from: u64) -> Result<V
                     turn.segments.push(segment);
                     turn.bytes += bytes;
                 }
-                _ => turns.push(Turn { sequence, segments: vec![segment], bytes }),
+                _ => turns.push(Turn {
+                    sequence,
+                    segments: vec![segment],
+                    bytes,
+                }),
             }
         }
         match last {
@@ -139,7 +157,13 @@ pub fn put_actor(batch: &mut Batch, id: &ActorId, row: &ActorRow) {
 }
 
 /// Adds a segment to `batch`; gives its size in bytes.
-pub fn put_segment(batch: &mut Batch, id: &ActorId, sequence: u64, n: u64, segment: &Segment) -> u64 {
+pub fn put_segment(
+    batch: &mut Batch,
+    id: &ActorId,
+    sequence: u64,
+    n: u64,
+    segment: &Segment,
+) -> u64 {
     let bytes: Bytes = encode(segment);
     let size = bytes.len() as u64;
     batch.put(segment_key(id, sequence, n), bytes);
@@ -165,19 +189,33 @@ pub async fn trim(
     let keep_from = (checkpoint + 1).saturating_sub(history);
     // The newest checkpoint before the oldest kept turn is where that turn can be replayed from.
     let before = path(id, Kind::Checkpoint).range().start..checkpoint_key(id, keep_from);
-    let found = snapshot.scan(before, 1, Order::Reverse).await.map_err(fault)?;
+    let found = snapshot
+        .scan(before, 1, Order::Reverse)
+        .await
+        .map_err(fault)?;
     let Some((base_key, _)) = found.first() else {
         return Ok(oldest);
     };
     let base = last_number(base_key)?;
     let old_checkpoints = path(id, Kind::Checkpoint).range().start..base_key.clone();
-    for (key, _) in snapshot.scan(old_checkpoints, TRIM_ROWS, Order::Forward).await.map_err(fault)? {
+    for (key, _) in snapshot
+        .scan(old_checkpoints, TRIM_ROWS, Order::Forward)
+        .await
+        .map_err(fault)?
+    {
         batch.delete(restored_key(id, last_number(&key)?));
         batch.delete(key);
     }
     let old_turns = segment_key(id, oldest, 0)..segment_key(id, base + 1, 0);
-    let rows = snapshot.scan(old_turns, TRIM_ROWS, Order::Forward).await.map_err(fault)?;
-    let mut trimmed_to = if rows.len() == TRIM_ROWS { oldest } else { base + 1 };
+    let rows = snapshot
+        .scan(old_turns, TRIM_ROWS, Order::Forward)
+        .await
+        .map_err(fault)?;
+    let mut trimmed_to = if rows.len() == TRIM_ROWS {
+        oldest
+    } else {
+        base + 1
+    };
     for (key, _) in rows {
         if trimmed_to <= base {
             trimmed_to = numbers(&key)?.0;
@@ -189,7 +227,12 @@ pub async fn trim(
 
 /// Sequence and segment of a journal key.
 fn numbers(key: &Key) -> Result<(u64, u64)> {
-    let corrupt = || Error::new(Code::Corrupt, format!("the journal key {key:?} cannot be read"));
+    let corrupt = || {
+        Error::new(
+            Code::Corrupt,
+            format!("the journal key {key:?} cannot be read"),
+        )
+    };
     let elements = key::decode(key).map_err(|_| corrupt())?;
     match elements.as_slice() {
         [.., sequence, segment] => Ok((
@@ -203,6 +246,8 @@ fn numbers(key: &Key) -> Result<(u64, u64)> {
 fn last_number(key: &Key) -> Result<u64> {
     let corrupt = || Error::new(Code::Corrupt, format!("the key {key:?} cannot be read"));
     let elements = key::decode(key).map_err(|_| corrupt())?;
-    elements.last().and_then(Element::as_u64).ok_or_else(corrupt)
+    elements
+        .last()
+        .and_then(Element::as_u64)
+        .ok_or_else(corrupt)
 }
-

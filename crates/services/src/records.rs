@@ -3,8 +3,8 @@
 #![allow(missing_docs)]
 
 use bytes::Bytes;
-use plexspaces_core::value::{Tuple as Fields, Value as Field};
 use plexspaces_core::message::{Delivery, Message as CoreMessage};
+use plexspaces_core::value::{Tuple as Fields, Value as Field};
 use plexspaces_core::{Code, Error as CoreError, ErrorKind};
 use plexspaces_store::Key;
 
@@ -16,7 +16,10 @@ include!(concat!(env!("OUT_DIR"), "/plexspaces.store.v1.rs"));
 /// `PS5004`.
 pub fn decode<M: prost::Message + Default>(key: &Key, value: &Bytes) -> Result<M, CoreError> {
     M::decode(value.clone()).map_err(|e| {
-        CoreError::new(Code::Corrupt, format!("the record at {key:?} cannot be read: {e}"))
+        CoreError::new(
+            Code::Corrupt,
+            format!("the record at {key:?} cannot be read: {e}"),
+        )
     })
 }
 
@@ -34,7 +37,10 @@ impl From<&CoreError> for Error {
             details: error
                 .details
                 .iter()
-                .map(|(name, value)| Detail { name: name.clone(), value: value.clone() })
+                .map(|(name, value)| Detail {
+                    name: name.clone(),
+                    value: value.clone(),
+                })
                 .collect(),
         }
     }
@@ -46,7 +52,11 @@ impl From<Error> for CoreError {
             code: Code::from_number(record.code).unwrap_or(Code::Internal),
             kind: ErrorKind::from_number(record.kind),
             message: record.message,
-            details: record.details.into_iter().map(|d| (d.name, d.value)).collect(),
+            details: record
+                .details
+                .into_iter()
+                .map(|d| (d.name, d.value))
+                .collect(),
         }
     }
 }
@@ -68,7 +78,10 @@ impl Outcome {
         match self.result {
             Some(outcome::Result::Reply(reply)) => Ok(reply),
             Some(outcome::Result::Error(error)) => Err(error.into()),
-            None => Err(CoreError::new(Code::Corrupt, "a stored outcome has neither reply nor error")),
+            None => Err(CoreError::new(
+                Code::Corrupt,
+                "a stored outcome has neither reply nor error",
+            )),
         }
     }
 }
@@ -89,7 +102,13 @@ impl TryFrom<Message> for CoreMessage {
 
     fn try_from(record: Message) -> Result<Self, CoreError> {
         let delivery = Delivery::from_number(record.delivery).ok_or_else(|| {
-            CoreError::new(Code::Corrupt, format!("a stored message has the unknown delivery {}", record.delivery))
+            CoreError::new(
+                Code::Corrupt,
+                format!(
+                    "a stored message has the unknown delivery {}",
+                    record.delivery
+                ),
+            )
         })?;
         Ok(CoreMessage {
             from: record.from,
@@ -129,7 +148,9 @@ impl From<Value> for Field {
 
 impl From<&Fields> for Tuple {
     fn from(fields: &Fields) -> Self {
-        Tuple { fields: fields.iter().map(Value::from).collect() }
+        Tuple {
+            fields: fields.iter().map(Value::from).collect(),
+        }
     }
 }
 

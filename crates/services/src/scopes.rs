@@ -12,7 +12,10 @@ use plexspaces_store::{Key, Order, Snapshot};
 
 /// Marks `scope` as used.
 pub fn mark(batch: &mut Batch, scope: &Scope) {
-    let key = Path::node(Kind::Scope).str(scope.tenant()).str(scope.namespace()).key();
+    let key = Path::node(Kind::Scope)
+        .str(scope.tenant())
+        .str(scope.namespace())
+        .key();
     batch.put(key, Bytes::new());
 }
 
@@ -22,7 +25,10 @@ pub fn mark(batch: &mut Batch, scope: &Scope) {
 /// A fault of the store, or `PS5004`.
 pub async fn all(snapshot: &dyn Snapshot) -> Result<Vec<Scope>> {
     let range = Path::node(Kind::Scope).range();
-    let rows = snapshot.scan(range, usize::MAX, Order::Forward).await.map_err(fault)?;
+    let rows = snapshot
+        .scan(range, usize::MAX, Order::Forward)
+        .await
+        .map_err(fault)?;
     rows.iter()
         .map(|(key, _)| match elements(key)?.as_slice() {
             [.., Element::Str(tenant), Element::Str(namespace)] => Scope::new(tenant, namespace),
@@ -46,7 +52,10 @@ pub async fn each_actor_row(
 ) -> Result<()> {
     let mut range = Path::scope(scope.tenant(), scope.namespace(), kind).range();
     loop {
-        let rows = snapshot.scan(range.clone(), PAGE, Order::Forward).await.map_err(fault)?;
+        let rows = snapshot
+            .scan(range.clone(), PAGE, Order::Forward)
+            .await
+            .map_err(fault)?;
         let last = rows.last().map(|(key, _)| key.clone());
         let full = rows.len() == PAGE;
         for (key, found) in rows {
@@ -70,7 +79,9 @@ pub fn just_after(key: &Key) -> Key {
 
 fn owner(scope: &Scope, key: &Key) -> Result<ActorId> {
     match elements(key)?.as_slice() {
-        [_, _, _, Element::Str(kind), Element::Str(actor_key), ..] => ActorId::new(scope, kind, actor_key),
+        [_, _, _, Element::Str(kind), Element::Str(actor_key), ..] => {
+            ActorId::new(scope, kind, actor_key)
+        }
         _ => Err(corrupt(key)),
     }
 }

@@ -4,8 +4,8 @@
 //! first read overlaid with its own changes. Nothing is visible to others before the batch commits, and dropping the
 //! transaction leaves no trace.
 
-use crate::reservations::{Reservation, Reservations};
 use crate::fault;
+use crate::reservations::{Reservation, Reservations};
 use bytes::Bytes;
 use plexspaces_core::batch::{Batch, Op, Version};
 use plexspaces_core::{Code, Error, Result};
@@ -152,7 +152,12 @@ impl Transaction {
     /// Ends the transaction: its batch, and the reservations to keep until the batch has committed.
     #[must_use]
     pub fn finish(self) -> (Batch, Vec<Reservation>) {
-        let Transaction { mut batch, read_versions, held, .. } = self;
+        let Transaction {
+            mut batch,
+            read_versions,
+            held,
+            ..
+        } = self;
         if !batch.is_empty() {
             for (key, version) in read_versions {
                 batch.guards.entry(key).or_insert(version);
@@ -162,7 +167,9 @@ impl Transaction {
     }
 
     fn snapshot(&mut self) -> Arc<dyn Snapshot> {
-        self.snapshot.get_or_insert_with(|| self.store.snapshot()).clone()
+        self.snapshot
+            .get_or_insert_with(|| self.store.snapshot())
+            .clone()
     }
 
     fn count(&mut self, bytes: usize) -> Result<()> {
@@ -177,11 +184,18 @@ impl Transaction {
         };
         Err(Error::new(
             Code::EffectLimit,
-            format!("the turn is over its limit `{what}` of {limit}; split the work over more messages"),
+            format!(
+                "the turn is over its limit `{what}` of {limit}; split the work over more messages"
+            ),
         ))
     }
 
-    async fn overlay(&self, snapshot: &dyn Snapshot, range: Range<Key>, limit: usize) -> Result<Vec<Row>> {
+    async fn overlay(
+        &self,
+        snapshot: &dyn Snapshot,
+        range: Range<Key>,
+        limit: usize,
+    ) -> Result<Vec<Row>> {
         let own: Vec<(&Key, &Op)> = self.batch.ops.range(range.clone()).collect();
         // Each own removal may hide one committed row.
         let stored = snapshot
@@ -190,7 +204,8 @@ impl Transaction {
             .map_err(fault)?;
         let exhausted = stored.len() < limit.saturating_add(own.len());
         let last = stored.last().map(|(key, _)| key.clone());
-        let mut rows: BTreeMap<Key, Bytes> = stored.into_iter().map(|(key, v)| (key, v.value)).collect();
+        let mut rows: BTreeMap<Key, Bytes> =
+            stored.into_iter().map(|(key, v)| (key, v.value)).collect();
         for (key, op) in own {
             // Beyond the last stored row of a page that is not the last, own rows wait for their page.
             if !exhausted && last.as_ref().is_some_and(|last| key > last) {

@@ -32,7 +32,12 @@ pub type TupleId = [u8; 16];
 ///
 /// # Errors
 /// `PS1013` for a malformed tuple, `PS3008` over the turn's bounds.
-pub fn write(transaction: &mut Transaction, scope: &Scope, tuple: Tuple, id: TupleId) -> Result<()> {
+pub fn write(
+    transaction: &mut Transaction,
+    scope: &Scope,
+    tuple: Tuple,
+    id: TupleId,
+) -> Result<()> {
     value::check_tuple(&tuple)?;
     let tuple: Tuple = tuple.into_iter().map(Value::canonical).collect();
     let (path, _) = leading(root(scope, tuple.len()), tuple.iter());
@@ -43,7 +48,11 @@ pub fn write(transaction: &mut Transaction, scope: &Scope, tuple: Tuple, id: Tup
 ///
 /// # Errors
 /// `PS1013` for a malformed pattern, or a fault of the store.
-pub async fn read(transaction: &mut Transaction, scope: &Scope, pattern: Pattern) -> Result<Option<Tuple>> {
+pub async fn read(
+    transaction: &mut Transaction,
+    scope: &Scope,
+    pattern: Pattern,
+) -> Result<Option<Tuple>> {
     let mut found = None;
     each(transaction, scope, pattern, |tuple| {
         found = Some(tuple);
@@ -99,7 +108,11 @@ pub async fn count(transaction: &mut Transaction, scope: &Scope, pattern: Patter
 ///
 /// # Errors
 /// `PS1013`, `PS3008`, or a fault of the store.
-pub async fn take(transaction: &mut Transaction, scope: &Scope, pattern: Pattern) -> Result<Option<Tuple>> {
+pub async fn take(
+    transaction: &mut Transaction,
+    scope: &Scope,
+    pattern: Pattern,
+) -> Result<Option<Tuple>> {
     let (mut range, pattern) = candidates(scope, pattern)?;
     loop {
         let rows = transaction.scan_latest(range.clone(), PAGE).await?;
@@ -157,7 +170,9 @@ fn candidates(scope: &Scope, pattern: Pattern) -> Result<(Range<Key>, Pattern)> 
     });
     let (path, n) = leading(root(scope, pattern.len()), exact);
     let range = match pattern.get(n) {
-        Some(PatternField::Prefix(prefix)) if n < KEYED_FIELDS => path.prefix_string(keyed(prefix)).range(),
+        Some(PatternField::Prefix(prefix)) if n < KEYED_FIELDS => {
+            path.prefix_string(keyed(prefix)).range()
+        }
         _ => path.range(),
     };
     Ok((range, pattern))
@@ -166,7 +181,9 @@ fn candidates(scope: &Scope, pattern: Pattern) -> Result<(Range<Key>, Pattern)> 
 fn canonical(field: PatternField) -> PatternField {
     match field {
         PatternField::Exact(value) => PatternField::Exact(value.canonical()),
-        PatternField::Range(min, max) => PatternField::Range(min.map(Value::canonical), max.map(Value::canonical)),
+        PatternField::Range(min, max) => {
+            PatternField::Range(min.map(Value::canonical), max.map(Value::canonical))
+        }
         other => other,
     }
 }
@@ -181,7 +198,9 @@ fn leading<'a>(mut path: Path, values: impl Iterator<Item = &'a Value>) -> (Path
     for value in values.take(KEYED_FIELDS) {
         path = match value {
             Value::String(s) if s.len() > KEYED_BYTES => return (path.str(keyed(s)), usize::MAX),
-            Value::Bytes(b) if b.len() > KEYED_BYTES => return (path.bytes(&b[..KEYED_BYTES]), usize::MAX),
+            Value::Bytes(b) if b.len() > KEYED_BYTES => {
+                return (path.bytes(&b[..KEYED_BYTES]), usize::MAX);
+            }
             Value::String(s) => path.str(s),
             Value::Int(i) => path.i64(*i),
             Value::Float(f) => path.f64(*f),
@@ -227,7 +246,10 @@ mod tests {
         }
 
         fn begin(&self) -> Transaction {
-            let bounds = Bounds { effects: 10_000, batch_bytes: 64 << 20 };
+            let bounds = Bounds {
+                effects: 10_000,
+                batch_bytes: 64 << 20,
+            };
             Transaction::new(self.store.clone(), self.table.clone(), bounds)
         }
 
@@ -252,18 +274,57 @@ mod tests {
         let mut a = space.begin();
         write(&mut a, &space.scope, vec![s("x"), Value::Int(1)], id(1)).expect("written");
         let pattern = || vec![PatternField::Exact(s("x")), PatternField::Any];
-        assert!(read(&mut a, &space.scope, pattern()).await.expect("read").is_some());
+        assert!(
+            read(&mut a, &space.scope, pattern())
+                .await
+                .expect("read")
+                .is_some()
+        );
         let mut b = space.begin();
-        assert!(read(&mut b, &space.scope, pattern()).await.expect("read").is_none());
+        assert!(
+            read(&mut b, &space.scope, pattern())
+                .await
+                .expect("read")
+                .is_none()
+        );
         space.commit(a).await;
-        assert!(read(&mut b, &space.scope, pattern()).await.expect("read").is_none(), "b keeps its snapshot");
-        assert!(take(&mut b, &space.scope, pattern()).await.expect("take").is_some(), "take sees the newest");
+        assert!(
+            read(&mut b, &space.scope, pattern())
+                .await
+                .expect("read")
+                .is_none(),
+            "b keeps its snapshot"
+        );
+        assert!(
+            take(&mut b, &space.scope, pattern())
+                .await
+                .expect("take")
+                .is_some(),
+            "take sees the newest"
+        );
         let mut c = space.begin();
-        assert!(take(&mut c, &space.scope, pattern()).await.expect("take").is_none(), "b has it");
+        assert!(
+            take(&mut c, &space.scope, pattern())
+                .await
+                .expect("take")
+                .is_none(),
+            "b has it"
+        );
         drop(b);
-        assert!(take(&mut c, &space.scope, pattern()).await.expect("take").is_some(), "b gave it back");
+        assert!(
+            take(&mut c, &space.scope, pattern())
+                .await
+                .expect("take")
+                .is_some(),
+            "b gave it back"
+        );
         space.commit(c).await;
-        assert_eq!(count(&mut space.begin(), &space.scope, pattern()).await.expect("count"), 0);
+        assert_eq!(
+            count(&mut space.begin(), &space.scope, pattern())
+                .await
+                .expect("count"),
+            0
+        );
     }
 
     #[tokio::test]
@@ -272,12 +333,21 @@ mod tests {
         let long = |tail: &str| "ä".repeat(400) + tail;
         let mut a = space.begin();
         for (n, tail) in ["1", "2"].iter().enumerate() {
-            write(&mut a, &space.scope, vec![s(&long(tail)), Value::Int(n as i64)], id(n as u64)).expect("written");
+            write(
+                &mut a,
+                &space.scope,
+                vec![s(&long(tail)), Value::Int(n as i64)],
+                id(n as u64),
+            )
+            .expect("written");
         }
         space.commit(a).await;
         let mut b = space.begin();
         let exact = vec![PatternField::Exact(s(&long("2"))), PatternField::Any];
-        let found = read(&mut b, &space.scope, exact).await.expect("read").expect("there");
+        let found = read(&mut b, &space.scope, exact)
+            .await
+            .expect("read")
+            .expect("there");
         assert_eq!(found[1], Value::Int(1));
         let prefix = vec![PatternField::Prefix(long("")), PatternField::Any];
         assert_eq!(count(&mut b, &space.scope, prefix).await.expect("count"), 2);
@@ -285,8 +355,13 @@ mod tests {
 
     fn any_value() -> impl Strategy<Value = Value> {
         prop_oneof![
-            prop_oneof![Just("".to_owned()), "[a\0]{1,3}", Just("a".repeat(300)), Just("a".repeat(301))]
-                .prop_map(Value::String),
+            prop_oneof![
+                Just("".to_owned()),
+                "[a\0]{1,3}",
+                Just("a".repeat(300)),
+                Just("a".repeat(301))
+            ]
+            .prop_map(Value::String),
             (-2i64..3).prop_map(Value::Int),
             prop_oneof![Just(f64::NAN), Just(-1.5), Just(0.0), Just(-0.0)].prop_map(Value::Float),
             proptest::collection::vec(0u8..2, 0..3).prop_map(Value::Bytes),

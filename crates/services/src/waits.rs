@@ -27,7 +27,12 @@ pub fn key(id: &ActorId, sequence: u64, n: u64) -> Key {
 ///
 /// # Errors
 /// A fault of the store, or `PS5004`.
-pub async fn complete(store: &dyn Store, batch: &mut Batch, key: &Key, outcome: &Result<Bytes, Error>) -> Result<bool> {
+pub async fn complete(
+    store: &dyn Store,
+    batch: &mut Batch,
+    key: &Key,
+    outcome: &Result<Bytes, Error>,
+) -> Result<bool> {
     let Some(found) = store.latest(key).await.map_err(fault)? else {
         return Ok(false);
     };

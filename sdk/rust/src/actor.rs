@@ -51,7 +51,10 @@ pub trait GenFsm {
 impl Transition {
     /// Goes to `next`, with an empty reply.
     pub fn to(next: impl Into<String>) -> Self {
-        Transition { next: next.into(), reply: Vec::new() }
+        Transition {
+            next: next.into(),
+            reply: Vec::new(),
+        }
     }
 
     /// Stays, with an empty reply.

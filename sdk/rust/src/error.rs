@@ -7,7 +7,11 @@ pub use crate::bindings::plexspaces::actor::types::{Error, ErrorCode};
 impl Error {
     /// An error with a code, a message for people and no details.
     pub fn new(code: ErrorCode, message: impl Display) -> Self {
-        Error { code, message: message.to_string(), details: Vec::new() }
+        Error {
+            code,
+            message: message.to_string(),
+            details: Vec::new(),
+        }
     }
 
     /// The same error with one more detail for programs.
@@ -90,8 +94,13 @@ mod tests {
 
     #[test]
     fn details_keep_their_order() {
-        let error = Error::not_found("no such account").with("account", "a").with("tries", 3);
+        let error = Error::not_found("no such account")
+            .with("account", "a")
+            .with("tries", 3);
         assert_eq!(error.code.as_str(), "not-found");
-        assert_eq!(error.details, [("account".into(), "a".into()), ("tries".into(), "3".into())]);
+        assert_eq!(
+            error.details,
+            [("account".into(), "a".into()), ("tries".into(), "3".into())]
+        );
     }
 }

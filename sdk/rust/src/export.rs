@@ -144,7 +144,10 @@ pub struct Cell<T> {
 impl<T> Cell<T> {
     /// An empty cell. `fresh` makes the actor when no activation does.
     pub const fn new(fresh: fn() -> Option<T>) -> Self {
-        Cell { actor: RefCell::new(None), fresh }
+        Cell {
+            actor: RefCell::new(None),
+            fresh,
+        }
     }
 
     /// Puts the actor that `make` gives into the cell.
@@ -175,7 +178,9 @@ fn report_panics() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         // The info's own text is "panicked at src/lib.rs:7:9:\nmessage". A failing log has nowhere to go.
-        std::panic::set_hook(Box::new(|info| log::log(Level::Error, &info.to_string(), &[])));
+        std::panic::set_hook(Box::new(|info| {
+            log::log(Level::Error, &info.to_string(), &[])
+        }));
     });
 }
 

@@ -8,7 +8,10 @@ pub use crate::bindings::plexspaces::actor::logging::Level;
 
 /// Logs `message` with fields (name, value).
 pub fn log(level: Level, message: &str, fields: &[(&str, &str)]) {
-    let fields: Vec<_> = fields.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect();
+    let fields: Vec<_> = fields
+        .iter()
+        .map(|(k, v)| (k.to_string(), v.to_string()))
+        .collect();
     let _ = logging::log(level, message, &fields);
 }
 

@@ -29,7 +29,10 @@ pub fn ask(to: &str, msg_type: &str, payload: &[u8], timeout: Duration) -> Resul
 ///
 /// Errors: `already-exists` (that key lives), `not-found` (no such actor type).
 pub fn spawn(behavior: &str, key: Option<&str>, args: &[u8]) -> Result<String, Error> {
-    let options = messaging::SpawnOptions { key: key.map(str::to_owned), args: args.to_vec() };
+    let options = messaging::SpawnOptions {
+        key: key.map(str::to_owned),
+        args: args.to_vec(),
+    };
     messaging::spawn_actor(behavior, &options)
 }
 

@@ -46,17 +46,26 @@ pub fn typed(value_type: ValueType) -> PatternField {
 
 /// Matches from `min` to `max`, both included, fields of the bounds' type.
 pub fn range(min: impl Into<Value>, max: impl Into<Value>) -> PatternField {
-    PatternField::Range(ValueRange { min: Some(min.into()), max: Some(max.into()) })
+    PatternField::Range(ValueRange {
+        min: Some(min.into()),
+        max: Some(max.into()),
+    })
 }
 
 /// Matches `min` and what is greater.
 pub fn at_least(min: impl Into<Value>) -> PatternField {
-    PatternField::Range(ValueRange { min: Some(min.into()), max: None })
+    PatternField::Range(ValueRange {
+        min: Some(min.into()),
+        max: None,
+    })
 }
 
 /// Matches `max` and what is less.
 pub fn at_most(max: impl Into<Value>) -> PatternField {
-    PatternField::Range(ValueRange { min: None, max: Some(max.into()) })
+    PatternField::Range(ValueRange {
+        min: None,
+        max: Some(max.into()),
+    })
 }
 
 /// Matches strings that start with `start`.
@@ -92,7 +101,10 @@ pub fn count(pattern: Vec<PatternField>) -> Result<u32, Error> {
 
 /// The context that means the actor's own tenant and namespace.
 pub(crate) fn own() -> Context {
-    Context { tenant_id: String::new(), namespace: String::new() }
+    Context {
+        tenant_id: String::new(),
+        namespace: String::new(),
+    }
 }
 
 /// The space of one namespace. The module's functions use the actor's own.
@@ -107,12 +119,18 @@ impl Space {
 
     /// The space of another namespace of the own tenant, for which the actor needs `cross-namespace`.
     pub fn of_namespace(namespace: impl Into<String>) -> Self {
-        Space(Context { namespace: namespace.into(), ..own() })
+        Space(Context {
+            namespace: namespace.into(),
+            ..own()
+        })
     }
 
     /// The space of another tenant, for which the actor needs `cross-tenant`.
     pub fn of_tenant(tenant_id: impl Into<String>, namespace: impl Into<String>) -> Self {
-        Space(Context { tenant_id: tenant_id.into(), namespace: namespace.into() })
+        Space(Context {
+            tenant_id: tenant_id.into(),
+            namespace: namespace.into(),
+        })
     }
 
     /// As [`write`](fn@write).
@@ -144,27 +162,47 @@ impl Space {
 impl Value {
     /// The text of a string.
     pub fn as_str(&self) -> Option<&str> {
-        if let Value::StringVal(v) = self { Some(v) } else { None }
+        if let Value::StringVal(v) = self {
+            Some(v)
+        } else {
+            None
+        }
     }
 
     /// The number of an int.
     pub fn as_int(&self) -> Option<i64> {
-        if let Value::IntVal(v) = self { Some(*v) } else { None }
+        if let Value::IntVal(v) = self {
+            Some(*v)
+        } else {
+            None
+        }
     }
 
     /// The number of a float.
     pub fn as_float(&self) -> Option<f64> {
-        if let Value::FloatVal(v) = self { Some(*v) } else { None }
+        if let Value::FloatVal(v) = self {
+            Some(*v)
+        } else {
+            None
+        }
     }
 
     /// The content of bytes.
     pub fn as_bytes(&self) -> Option<&[u8]> {
-        if let Value::BytesVal(v) = self { Some(v) } else { None }
+        if let Value::BytesVal(v) = self {
+            Some(v)
+        } else {
+            None
+        }
     }
 
     /// The truth of a bool.
     pub fn as_bool(&self) -> Option<bool> {
-        if let Value::BoolVal(v) = self { Some(*v) } else { None }
+        if let Value::BoolVal(v) = self {
+            Some(*v)
+        } else {
+            None
+        }
     }
 
     /// Whether this is null.
@@ -232,7 +270,15 @@ mod tests {
 
     #[test]
     fn a_pattern_mixes_values_and_predicates() {
-        let fields = pattern!["a", _, 1 + 1, ValueType::IntType, range(1, 3), prefix("x"), _];
+        let fields = pattern![
+            "a",
+            _,
+            1 + 1,
+            ValueType::IntType,
+            range(1, 3),
+            prefix("x"),
+            _
+        ];
         assert_eq!(fields.len(), 7);
         assert_eq!(fields[0], PatternField::Exact(Value::StringVal("a".into())));
         assert_eq!(fields[1], PatternField::Any);

@@ -75,10 +75,16 @@ fn entry(folder: &Path, key: &str) -> PathBuf {
 
 /// Deletes the entries that were not used for longest.
 fn trim(folder: &Path, entries_max: usize) {
-    let Ok(files) = fs::read_dir(folder) else { return };
+    let Ok(files) = fs::read_dir(folder) else {
+        return;
+    };
     let mut entries: Vec<_> = files
         .filter_map(Result::ok)
-        .filter(|file| file.path().extension().is_some_and(|extension| extension == "wasm"))
+        .filter(|file| {
+            file.path()
+                .extension()
+                .is_some_and(|extension| extension == "wasm")
+        })
         .filter_map(|file| Some((file.metadata().ok()?.modified().ok()?, file.path())))
         .collect();
     entries.sort();
@@ -112,11 +118,15 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         for (name, age_s) in [("old", 30), ("older", 60), ("new", 0)] {
             let file = fs::File::create(entry(dir.path(), name)).unwrap();
-            file.set_modified(SystemTime::now() - std::time::Duration::from_secs(age_s)).unwrap();
+            file.set_modified(SystemTime::now() - std::time::Duration::from_secs(age_s))
+                .unwrap();
         }
         fs::write(dir.path().join("other"), "").unwrap();
         trim(dir.path(), 2);
-        let mut left: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
+        let mut left: Vec<_> = fs::read_dir(dir.path())
+            .unwrap()
+            .map(|file| file.unwrap().file_name())
+            .collect();
         left.sort();
         assert_eq!(left, ["new.wasm", "old.wasm", "other"]);
     }

@@ -36,11 +36,19 @@ struct Surface {
 
 impl Surface {
     fn of(core: &[u8]) -> Result<Self> {
-        let mut surface = Surface { exports: Vec::new(), imports: Vec::new() };
+        let mut surface = Surface {
+            exports: Vec::new(),
+            imports: Vec::new(),
+        };
         for payload in Parser::new(0).parse_all(core) {
             match payload.context("the compiler's output is no valid WebAssembly module")? {
-                Payload::Version { encoding: wasmparser::Encoding::Component, .. } => {
-                    bail!("the compiler's output is a component already; a core module was expected")
+                Payload::Version {
+                    encoding: wasmparser::Encoding::Component,
+                    ..
+                } => {
+                    bail!(
+                        "the compiler's output is a component already; a core module was expected"
+                    )
                 }
                 Payload::ExportSection(section) => {
                     for export in section {
@@ -50,7 +58,9 @@ impl Surface {
                 Payload::ImportSection(section) => {
                     for import in section.into_imports() {
                         let import = import?;
-                        surface.imports.push((import.module.to_owned(), import.name.to_owned()));
+                        surface
+                            .imports
+                            .push((import.module.to_owned(), import.name.to_owned()));
                     }
                 }
                 _ => {}
@@ -63,10 +73,16 @@ impl Surface {
     fn interfaces(&self) -> Result<Vec<Interface>> {
         let mut found = Vec::new();
         for export in &self.exports {
-            let Some(rest) = export.strip_prefix(PACKAGE).and_then(|rest| rest.strip_prefix('/')) else { continue };
+            let Some(rest) = export
+                .strip_prefix(PACKAGE)
+                .and_then(|rest| rest.strip_prefix('/'))
+            else {
+                continue;
+            };
             let name = rest.split(['@', '#']).next().unwrap_or(rest);
-            let interface = Interface::of_name(name)
-                .filter(|interface| rest == format!("{}@{VERSION}#{}", interface.name(), interface.function()));
+            let interface = Interface::of_name(name).filter(|interface| {
+                rest == format!("{}@{VERSION}#{}", interface.name(), interface.function())
+            });
             match interface {
                 Some(interface) => found.push(interface),
                 None => bail!(
@@ -81,7 +97,11 @@ impl Surface {
             bail!(
                 "the module exports no handler{}: name one in `actor!`, such as `plexspaces_sdk::actor!(Counter: GenServer);` \
                  (handlers are GenServer, GenEvent, GenFsm and MessageHandler)",
-                if have.is_empty() { String::new() } else { format!(", only {}", have.join(", ")) }
+                if have.is_empty() {
+                    String::new()
+                } else {
+                    format!(", only {}", have.join(", "))
+                }
             );
         }
         Ok(found)
@@ -116,8 +136,11 @@ fn without_sections(module: &[u8], removed: impl Fn(&str) -> bool) -> Result<Vec
     let mut start = HEADER_LEN;
     for payload in Parser::new(0).parse_all(module) {
         let payload = payload?;
-        let Some((_, range)) = payload.as_section() else { continue };
-        let is_removed = matches!(&payload, Payload::CustomSection(section) if removed(section.name()));
+        let Some((_, range)) = payload.as_section() else {
+            continue;
+        };
+        let is_removed =
+            matches!(&payload, Payload::CustomSection(section) if removed(section.name()));
         if !is_removed {
             kept.extend_from_slice(&module[start..range.end]);
         }
@@ -133,7 +156,10 @@ mod tests {
     fn surface(exports: &[&str], imports: &[(&str, &str)]) -> Surface {
         Surface {
             exports: exports.iter().map(|e| e.to_string()).collect(),
-            imports: imports.iter().map(|(m, n)| (m.to_string(), n.to_string())).collect(),
+            imports: imports
+                .iter()
+                .map(|(m, n)| (m.to_string(), n.to_string()))
+                .collect(),
         }
     }
 
@@ -148,7 +174,10 @@ mod tests {
             ],
             &[],
         );
-        assert_eq!(found.interfaces().unwrap(), [Interface::GenServer, Interface::Snapshot]);
+        assert_eq!(
+            found.interfaces().unwrap(),
+            [Interface::GenServer, Interface::Snapshot]
+        );
     }
 
     #[test]
@@ -158,24 +187,44 @@ mod tests {
             "plexspaces:actor/other@0.1.0#x",
             "plexspaces:actor/gen-server@0.1.0#other",
         ] {
-            let error = surface(&[export], &[]).interfaces().unwrap_err().to_string();
-            assert!(error.contains(export) && error.contains("differ"), "{error}");
+            let error = surface(&[export], &[])
+                .interfaces()
+                .unwrap_err()
+                .to_string();
+            assert!(
+                error.contains(export) && error.contains("differ"),
+                "{error}"
+            );
         }
     }
 
     #[test]
     fn a_module_without_handler_is_refused() {
-        let error = surface(&["plexspaces:actor/snapshot@0.1.0#snapshot-state"], &[]).interfaces().unwrap_err();
-        assert!(error.to_string().contains("no handler, only snapshot"), "{error}");
+        let error = surface(&["plexspaces:actor/snapshot@0.1.0#snapshot-state"], &[])
+            .interfaces()
+            .unwrap_err();
+        assert!(
+            error.to_string().contains("no handler, only snapshot"),
+            "{error}"
+        );
     }
 
     #[test]
     fn foreign_imports_are_told_by_their_cause() {
-        for (module, part) in [("wasi_snapshot_preview1", "WASI"), ("__wbindgen_placeholder__", "JavaScript"), ("env", "C library")] {
-            let error = surface(&[], &[(module, "f")]).check_imports().unwrap_err().to_string();
+        for (module, part) in [
+            ("wasi_snapshot_preview1", "WASI"),
+            ("__wbindgen_placeholder__", "JavaScript"),
+            ("env", "C library"),
+        ] {
+            let error = surface(&[], &[(module, "f")])
+                .check_imports()
+                .unwrap_err()
+                .to_string();
             assert!(error.contains(part) && error.contains(module), "{error}");
         }
-        surface(&[], &[("plexspaces:actor/system@0.1.0", "now")]).check_imports().unwrap();
+        surface(&[], &[("plexspaces:actor/system@0.1.0", "now")])
+            .check_imports()
+            .unwrap();
     }
 
     /// A module with two custom sections and, between them, a type section.
@@ -191,7 +240,13 @@ mod tests {
     fn only_the_named_sections_go() {
         let module = sample();
         assert_eq!(without_sections(&module, |_| false).unwrap(), module);
-        assert_eq!(without_sections(&module, |name| name == "two").unwrap(), module[..module.len() - 8]);
-        assert_eq!(without_sections(&module, |_| true).unwrap(), b"\0asm\x01\0\0\0\x01\x04\x01\x60\0\0");
+        assert_eq!(
+            without_sections(&module, |name| name == "two").unwrap(),
+            module[..module.len() - 8]
+        );
+        assert_eq!(
+            without_sections(&module, |_| true).unwrap(),
+            b"\0asm\x01\0\0\0\x01\x04\x01\x60\0\0"
+        );
     }
 }

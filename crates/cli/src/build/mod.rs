@@ -24,19 +24,19 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
 
-pub use world::Interface;
+pub(crate) use world::Interface;
 
 /// What a build made.
 #[derive(Debug)]
-pub struct Built {
+pub(crate) struct Built {
     /// The component's size, in bytes.
-    pub bytes_len: u64,
+    pub(crate) bytes_len: u64,
     /// The SHA-256 of its bytes in hexadecimal, which is the module's id on a node.
-    pub sha256: String,
+    pub(crate) sha256: String,
     /// The interfaces that it exports, in the order of the contract.
-    pub interfaces: Vec<Interface>,
+    pub(crate) interfaces: Vec<Interface>,
     /// Whether the bytes come from the cache of earlier builds.
-    pub from_cache: bool,
+    pub(crate) from_cache: bool,
 }
 
 /// A component and what is known of it.
@@ -49,7 +49,7 @@ struct Component {
 /// Builds `source` and writes the component to `out`, which appears complete or not at all.
 ///
 /// `progress` gets a line at a time for people. The call blocks: seconds for Python, as long as cargo takes for Rust.
-pub fn build(source: &Path, out: &Path, progress: &dyn Fn(&str)) -> Result<Built> {
+pub(crate) fn build(source: &Path, out: &Path, progress: &dyn Fn(&str)) -> Result<Built> {
     let component = match kind_of(source)? {
         Kind::Python => python::build(source, progress)?,
         Kind::Rust => rust::build(source, progress)?,
@@ -95,14 +95,16 @@ fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
-    fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    fs::create_dir_all(folder)
+        .with_context(|| format!("cannot make the folder {}", folder.display()))?;
     let mut file = tempfile::Builder::new()
         .prefix(".plexspaces-")
         .permissions(plain_file_permissions())
         .tempfile_in(folder)
         .with_context(|| format!("cannot write in {}", folder.display()))?;
     std::io::Write::write_all(&mut file, bytes).with_context(|| format!("cannot write {at}"))?;
-    file.persist(path).with_context(|| format!("cannot write {at}"))?;
+    file.persist(path)
+        .with_context(|| format!("cannot write {at}"))?;
     Ok(())
 }
 
@@ -116,7 +118,9 @@ fn plain_file_permissions() -> fs::Permissions {
 #[cfg(not(unix))]
 fn plain_file_permissions() -> fs::Permissions {
     // `tempfile` refuses other permissions there, so these are what it would take anyway.
-    fs::metadata(std::env::temp_dir()).map(|m| m.permissions()).expect("the temporary folder is readable")
+    fs::metadata(std::env::temp_dir())
+        .map(|m| m.permissions())
+        .expect("the temporary folder is readable")
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -137,9 +141,24 @@ mod tests {
         fs::create_dir(at("empty")).unwrap();
         assert_eq!(kind_of(&at("a.py")).unwrap(), Kind::Python);
         assert_eq!(kind_of(dir.path()).unwrap(), Kind::Rust);
-        assert!(kind_of(&at("a.js")).unwrap_err().to_string().contains("cannot tell the language"));
-        assert!(kind_of(&at("Cargo.toml")).unwrap_err().to_string().contains("name its folder"));
-        assert!(kind_of(&at("empty")).unwrap_err().to_string().contains("without a Cargo.toml"));
+        assert!(
+            kind_of(&at("a.js"))
+                .unwrap_err()
+                .to_string()
+                .contains("cannot tell the language")
+        );
+        assert!(
+            kind_of(&at("Cargo.toml"))
+                .unwrap_err()
+                .to_string()
+                .contains("name its folder")
+        );
+        assert!(
+            kind_of(&at("empty"))
+                .unwrap_err()
+                .to_string()
+                .contains("without a Cargo.toml")
+        );
         assert!(kind_of(&at("absent.py")).is_err());
     }
 

@@ -27,13 +27,34 @@ use stage::Stage;
 
 /// The SDK, as in the repository's `sdk/python/plexspaces/`.
 const SDK_FILES: [(&str, &str); 7] = [
-    ("__init__.py", include_str!("../../../../sdk/python/plexspaces/__init__.py")),
-    ("_adapter.py", include_str!("../../../../sdk/python/plexspaces/_adapter.py")),
-    ("_wit.py", include_str!("../../../../sdk/python/plexspaces/_wit.py")),
-    ("errors.py", include_str!("../../../../sdk/python/plexspaces/errors.py")),
-    ("host.py", include_str!("../../../../sdk/python/plexspaces/host.py")),
-    ("py.typed", include_str!("../../../../sdk/python/plexspaces/py.typed")),
-    ("values.py", include_str!("../../../../sdk/python/plexspaces/values.py")),
+    (
+        "__init__.py",
+        include_str!("../../../../sdk/python/plexspaces/__init__.py"),
+    ),
+    (
+        "_adapter.py",
+        include_str!("../../../../sdk/python/plexspaces/_adapter.py"),
+    ),
+    (
+        "_wit.py",
+        include_str!("../../../../sdk/python/plexspaces/_wit.py"),
+    ),
+    (
+        "errors.py",
+        include_str!("../../../../sdk/python/plexspaces/errors.py"),
+    ),
+    (
+        "host.py",
+        include_str!("../../../../sdk/python/plexspaces/host.py"),
+    ),
+    (
+        "py.typed",
+        include_str!("../../../../sdk/python/plexspaces/py.typed"),
+    ),
+    (
+        "values.py",
+        include_str!("../../../../sdk/python/plexspaces/values.py"),
+    ),
 ];
 
 /// The generated module, which componentize-py takes as the application.
@@ -61,20 +82,40 @@ pub(super) fn build(source: &Path, progress: &dyn Fn(&str)) -> Result<Component>
     let key = key(&stage, &app, &interfaces, &version, packages.as_deref());
     if let Some(bytes) = cache::get(&key) {
         progress("nothing changed since an earlier build");
-        return Ok(Component { bytes, interfaces, from_cache: true });
+        return Ok(Component {
+            bytes,
+            interfaces,
+            from_cache: true,
+        });
     }
 
-    let folder = tempfile::Builder::new().prefix("plexspaces-build-").tempdir().context("cannot make a temporary folder")?;
+    let folder = tempfile::Builder::new()
+        .prefix("plexspaces-build-")
+        .tempdir()
+        .context("cannot make a temporary folder")?;
     let inputs = write_inputs(folder.path(), &stage, &app, &interfaces)?;
     let out = folder.path().join("out.wasm");
-    progress(&format!("componentize-py {} (takes about 10 s)", source.display()));
-    let output = tools::run(&mut command(&program, &inputs, packages.as_deref(), &out), &|_| {})?;
+    progress(&format!(
+        "componentize-py {} (takes about 10 s)",
+        source.display()
+    ));
+    let output = tools::run(
+        &mut command(&program, &inputs, packages.as_deref(), &out),
+        &|_| {},
+    )?;
     if !output.success {
-        bail!("{}", report::explain(&output.stderr, &output.stdout, source));
+        bail!(
+            "{}",
+            report::explain(&output.stderr, &output.stdout, source)
+        );
     }
     let bytes = fs::read(&out).context("componentize-py ended well but wrote no component")?;
     cache::put(&key, &bytes);
-    Ok(Component { bytes, interfaces, from_cache: false })
+    Ok(Component {
+        bytes,
+        interfaces,
+        from_cache: false,
+    })
 }
 
 /// The author's name for an interface's function, which is its WIT name in Python's spelling.
@@ -84,8 +125,10 @@ fn function_name(interface: Interface) -> String {
 
 /// The interfaces that the file implements.
 fn interfaces(scan: &Scan, source: &Path) -> Result<Vec<Interface>> {
-    let found: Vec<_> =
-        Interface::ALL.into_iter().filter(|interface| scan.defines(&function_name(*interface))).collect();
+    let found: Vec<_> = Interface::ALL
+        .into_iter()
+        .filter(|interface| scan.defines(&function_name(*interface)))
+        .collect();
     if found.iter().any(|interface| interface.is_handler()) {
         return Ok(found);
     }
@@ -93,21 +136,37 @@ fn interfaces(scan: &Scan, source: &Path) -> Result<Vec<Interface>> {
     if let Some((line, opening)) = scan.unclosed {
         bail!("{at}:{line}: {opening} is never closed, so the rest of the file defines no handler");
     }
-    let handlers = Interface::ALL.into_iter().filter(|interface| interface.is_handler());
+    let handlers = Interface::ALL
+        .into_iter()
+        .filter(|interface| interface.is_handler());
     let names: Vec<_> = handlers.map(function_name).collect();
-    bail!("{at} defines no handler: define at least one of {} at its top level", names.join(", "));
+    bail!(
+        "{at} defines no handler: define at least one of {} at its top level",
+        names.join(", ")
+    );
 }
 
 /// The generated module: it binds the author's functions to the exports.
 fn app(stage: &Stage, interfaces: &[Interface]) -> String {
     // JSON's strings and lists are Python's too.
     let literal = |value: serde_json::Value| value.to_string();
-    let functions: Vec<_> = interfaces.iter().map(|interface| function_name(*interface)).collect();
-    let mut text = format!("\"\"\"Made by `plexspaces build`.\"\"\"\n\nfrom plexspaces import _adapter\n\n_actor = _adapter.load(\n");
+    let functions: Vec<_> = interfaces
+        .iter()
+        .map(|interface| function_name(*interface))
+        .collect();
+    let mut text = String::from(
+        "\"\"\"Made by `plexspaces build`.\"\"\"\n\nfrom plexspaces import _adapter\n\n_actor = _adapter.load(\n",
+    );
     for argument in [
         literal(stage.module.clone().into()),
         literal(functions.into()),
-        literal(stage.imports.iter().map(|(module, names)| serde_json::json!([module, names])).collect()),
+        literal(
+            stage
+                .imports
+                .iter()
+                .map(|(module, names)| serde_json::json!([module, names]))
+                .collect(),
+        ),
         literal(stage.files.iter().map(|file| file.name.clone()).collect()),
     ] {
         writeln!(text, "    {argument},").expect("a String takes every write");
@@ -115,7 +174,12 @@ fn app(stage: &Stage, interfaces: &[Interface]) -> String {
     text.push_str(")\n");
     for interface in interfaces {
         let factory = interface.name().replace('-', "_");
-        writeln!(text, "{} = _adapter.{factory}(_actor)", class_name(interface.name())).expect("a String takes every write");
+        writeln!(
+            text,
+            "{} = _adapter.{factory}(_actor)",
+            class_name(interface.name())
+        )
+        .expect("a String takes every write");
     }
     text
 }
@@ -126,7 +190,13 @@ fn class_name(interface: &str) -> String {
     interface.split('-').map(capital).collect()
 }
 
-fn key(stage: &Stage, app: &str, interfaces: &[Interface], version: &str, packages: Option<&Path>) -> String {
+fn key(
+    stage: &Stage,
+    app: &str,
+    interfaces: &[Interface],
+    version: &str,
+    packages: Option<&Path>,
+) -> String {
     let mut key = Key::new("python 1");
     key.add("componentize-py", version.as_bytes());
     key.add("world", world::source(interfaces).as_bytes());
@@ -153,8 +223,17 @@ struct Inputs {
     environment: PathBuf,
 }
 
-fn write_inputs(folder: &Path, stage: &Stage, app: &str, interfaces: &[Interface]) -> Result<Inputs> {
-    let inputs = Inputs { wit: folder.join("wit"), python: folder.join("python"), environment: folder.join("environment") };
+fn write_inputs(
+    folder: &Path,
+    stage: &Stage,
+    app: &str,
+    interfaces: &[Interface],
+) -> Result<Inputs> {
+    let inputs = Inputs {
+        wit: folder.join("wit"),
+        python: folder.join("python"),
+        environment: folder.join("environment"),
+    };
     let write = |path: PathBuf, content: &[u8]| {
         let parent = path.parent().expect("every path here has a folder");
         fs::create_dir_all(parent)
@@ -164,7 +243,10 @@ fn write_inputs(folder: &Path, stage: &Stage, app: &str, interfaces: &[Interface
     for (name, text) in world::WIT_FILES {
         write(inputs.wit.join(name), text.as_bytes())?;
     }
-    write(inputs.wit.join("built.wit"), world::source(interfaces).as_bytes())?;
+    write(
+        inputs.wit.join("built.wit"),
+        world::source(interfaces).as_bytes(),
+    )?;
     for (name, text) in SDK_FILES {
         write(inputs.python.join("plexspaces").join(name), text.as_bytes())?;
     }
@@ -178,17 +260,31 @@ fn write_inputs(folder: &Path, stage: &Stage, app: &str, interfaces: &[Interface
 }
 
 fn command(program: &Path, inputs: &Inputs, packages: Option<&Path>, out: &Path) -> Command {
-    let mut arguments: Vec<OsString> = vec!["-q".into(), "-d".into(), inputs.wit.clone().into(), "-w".into(), world::WORLD.into()];
-    arguments.extend(["componentize".into(), "-p".into(), inputs.python.clone().into()]);
+    let mut arguments: Vec<OsString> = vec![
+        "-q".into(),
+        "-d".into(),
+        inputs.wit.clone().into(),
+        "-w".into(),
+        world::WORLD.into(),
+    ];
+    arguments.extend([
+        "componentize".into(),
+        "-p".into(),
+        inputs.python.clone().into(),
+    ]);
     if let Some(packages) = packages {
         arguments.extend(["-p".into(), packages.into()]);
     }
     arguments.extend([APP.into(), "-o".into(), out.into()]);
     let mut command = Command::new(program);
     // It would add the packages of whatever environment it finds.
-    command.args(arguments).env("VIRTUAL_ENV", &inputs.environment);
+    command
+        .args(arguments)
+        .env("VIRTUAL_ENV", &inputs.environment);
     // Its own stack is no part of the report.
-    command.env_remove("RUST_BACKTRACE").env_remove("RUST_LIB_BACKTRACE");
+    command
+        .env_remove("RUST_BACKTRACE")
+        .env_remove("RUST_LIB_BACKTRACE");
     command
 }
 
@@ -203,15 +299,32 @@ mod tests {
     #[test]
     fn interfaces_follow_from_the_functions() {
         let text = "def init(s): pass\ndef handle_request(f, t, p): pass\ndef snapshot_state(): pass\ndef helper(): pass\n";
-        assert_eq!(interfaces_of(text).unwrap(), [Interface::Activation, Interface::GenServer, Interface::Snapshot]);
+        assert_eq!(
+            interfaces_of(text).unwrap(),
+            [
+                Interface::Activation,
+                Interface::GenServer,
+                Interface::Snapshot
+            ]
+        );
     }
 
     #[test]
     fn a_file_without_handler_is_told_so() {
-        let error = interfaces_of("def init(s): pass\nclass A:\n  def handle_request(self): pass\n").unwrap_err();
-        assert!(error.to_string().starts_with("a.py defines no handler: define at least one of handle_request, "), "{error}");
+        let error =
+            interfaces_of("def init(s): pass\nclass A:\n  def handle_request(self): pass\n")
+                .unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .starts_with("a.py defines no handler: define at least one of handle_request, "),
+            "{error}"
+        );
         let error = interfaces_of("x = (1,\ndef handle_request(f, t, p): pass\n").unwrap_err();
-        assert!(error.to_string().contains("a.py:1: '(' is never closed"), "{error}");
+        assert!(
+            error.to_string().contains("a.py:1: '(' is never closed"),
+            "{error}"
+        );
     }
 
     #[test]
@@ -223,8 +336,12 @@ mod tests {
     #[test]
     fn every_file_of_the_sdk_is_embedded() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sdk/python/plexspaces");
-        let Ok(files) = fs::read_dir(folder) else { return };
-        let mut names: Vec<_> = files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+        let Ok(files) = fs::read_dir(folder) else {
+            return;
+        };
+        let mut names: Vec<_> = files
+            .map(|file| file.unwrap().file_name().into_string().unwrap())
+            .collect();
         names.retain(|name| name != "__pycache__");
         names.sort();
         assert_eq!(names, SDK_FILES.map(|(name, _)| name));

@@ -15,12 +15,27 @@ use super::{Component, component, tools};
 pub(super) fn build(folder: &Path, progress: &dyn Fn(&str)) -> Result<Component> {
     tools::check_rust_target(folder)?;
     let manifest = folder.join("Cargo.toml");
-    let manifest = fs::canonicalize(&manifest).with_context(|| format!("cannot read {}", manifest.display()))?;
-    progress(&format!("cargo build --release --target {} in {}", tools::RUST_TARGET, folder.display()));
+    let manifest = fs::canonicalize(&manifest)
+        .with_context(|| format!("cannot read {}", manifest.display()))?;
+    progress(&format!(
+        "cargo build --release --target {} in {}",
+        tools::RUST_TARGET,
+        folder.display()
+    ));
 
     let mut cargo = Command::new(tools::variable("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(["build", "--release", "--lib", "--target", tools::RUST_TARGET, "--message-format=json-render-diagnostics"]);
-    cargo.arg("--manifest-path").arg(&manifest).current_dir(folder);
+    cargo.args([
+        "build",
+        "--release",
+        "--lib",
+        "--target",
+        tools::RUST_TARGET,
+        "--message-format=json-render-diagnostics",
+    ]);
+    cargo
+        .arg("--manifest-path")
+        .arg(&manifest)
+        .current_dir(folder);
     if let Some(rustc) = tools::guest_rustc() {
         cargo.env("RUSTC", rustc);
     }
@@ -31,22 +46,48 @@ pub(super) fn build(folder: &Path, progress: &dyn Fn(&str)) -> Result<Component>
     })
     .context("cargo is missing, which builds Rust actors: get Rust from https://rustup.rs")?;
     if !output.success {
-        let report: Vec<_> = output.stderr.lines().filter(|line| !is_step(line)).collect();
-        bail!("cargo could not build {}:\n{}", folder.display(), report.join("\n").trim());
+        let report: Vec<_> = output
+            .stderr
+            .lines()
+            .filter(|line| !is_step(line))
+            .collect();
+        bail!(
+            "cargo could not build {}:\n{}",
+            folder.display(),
+            report.join("\n").trim()
+        );
     }
 
-    let module = core_module(&output.stdout, &manifest)
-        .with_context(|| format!("{} makes no WebAssembly library: add `[lib]` with `crate-type = [\"cdylib\"]`", manifest.display()))?;
-    let core = fs::read(&module).with_context(|| format!("cannot read what cargo built, {}", module.display()))?;
-    let (bytes, interfaces) =
-        component::from_core_module(&core).with_context(|| format!("cannot make a component from {}", folder.display()))?;
-    Ok(Component { bytes, interfaces, from_cache: false })
+    let module = core_module(&output.stdout, &manifest).with_context(|| {
+        format!(
+            "{} makes no WebAssembly library: add `[lib]` with `crate-type = [\"cdylib\"]`",
+            manifest.display()
+        )
+    })?;
+    let core = fs::read(&module)
+        .with_context(|| format!("cannot read what cargo built, {}", module.display()))?;
+    let (bytes, interfaces) = component::from_core_module(&core)
+        .with_context(|| format!("cannot make a component from {}", folder.display()))?;
+    Ok(Component {
+        bytes,
+        interfaces,
+        from_cache: false,
+    })
 }
 
 /// Whether a line of cargo's stderr tells of progress, and not of a diagnostic.
 fn is_step(line: &str) -> bool {
-    const STEPS: [&str; 9] =
-        ["Compiling", "Checking", "Building", "Downloading", "Downloaded", "Updating", "Locking", "Blocking", "Finished"];
+    const STEPS: [&str; 9] = [
+        "Compiling",
+        "Checking",
+        "Building",
+        "Downloading",
+        "Downloaded",
+        "Updating",
+        "Locking",
+        "Blocking",
+        "Finished",
+    ];
     let word = line.split_whitespace().next().unwrap_or_default();
     line.starts_with(' ') && STEPS.contains(&word)
 }
@@ -56,7 +97,9 @@ fn core_module(messages: &str, manifest: &Path) -> Option<PathBuf> {
     let of_manifest = |message: &Value| {
         let path = message["manifest_path"].as_str().map(Path::new);
         message["reason"] == "compiler-artifact"
-            && path.is_some_and(|path| path == manifest || fs::canonicalize(path).is_ok_and(|path| path == manifest))
+            && path.is_some_and(|path| {
+                path == manifest || fs::canonicalize(path).is_ok_and(|path| path == manifest)
+            })
     };
     messages
         .lines()
@@ -64,7 +107,10 @@ fn core_module(messages: &str, manifest: &Path) -> Option<PathBuf> {
         .filter(of_manifest)
         .flat_map(|message| message["filenames"].as_array().cloned().unwrap_or_default())
         .filter_map(|file| file.as_str().map(PathBuf::from))
-        .find(|file| file.extension().is_some_and(|extension| extension == "wasm"))
+        .find(|file| {
+            file.extension()
+                .is_some_and(|extension| extension == "wasm")
+        })
 }
 
 #[cfg(test)]
@@ -80,8 +126,14 @@ mod tests {
             "\n",
             r#"{"reason":"build-finished","success":true}"#,
         );
-        assert_eq!(core_module(messages, Path::new("/a/Cargo.toml")), Some("/t/a.wasm".into()));
-        assert_eq!(core_module(messages, Path::new("/d/Cargo.toml")), Some("/t/d.wasm".into()));
+        assert_eq!(
+            core_module(messages, Path::new("/a/Cargo.toml")),
+            Some("/t/a.wasm".into())
+        );
+        assert_eq!(
+            core_module(messages, Path::new("/d/Cargo.toml")),
+            Some("/t/d.wasm".into())
+        );
         assert_eq!(core_module(messages, Path::new("/b/Cargo.toml")), None);
     }
 

@@ -48,9 +48,17 @@ pub(super) fn componentize_py_version(program: &Path) -> Result<String> {
         None => {
             let output = run(Command::new(program).arg("--version"), &|_| {})?;
             if !output.success {
-                bail!("{} does not run:\n{}", program.display(), output.stderr.trim());
+                bail!(
+                    "{} does not run:\n{}",
+                    program.display(),
+                    output.stderr.trim()
+                );
             }
-            output.stdout.trim().trim_start_matches("componentize-py ").to_owned()
+            output
+                .stdout
+                .trim()
+                .trim_start_matches("componentize-py ")
+                .to_owned()
         }
     };
     if version != COMPONENTIZE_PY_VERSION {
@@ -68,7 +76,11 @@ fn installed_version(program: &Path) -> Option<String> {
     let packages = site_packages(program.parent()?.parent()?)?;
     let mut versions = fs::read_dir(packages).ok()?.filter_map(|entry| {
         let name = entry.ok()?.file_name().into_string().ok()?;
-        Some(name.strip_prefix("componentize_py-")?.strip_suffix(".dist-info")?.to_owned())
+        Some(
+            name.strip_prefix("componentize_py-")?
+                .strip_suffix(".dist-info")?
+                .to_owned(),
+        )
     });
     versions.next()
 }
@@ -82,8 +94,12 @@ pub(super) fn site_packages(environment: &Path) -> Option<PathBuf> {
     if windows.is_dir() {
         return Some(windows);
     }
-    let entries = fs::read_dir(environment.join("lib")).ok()?.filter_map(Result::ok);
-    let mut folders: Vec<_> = entries.map(|entry| entry.path().join("site-packages")).collect();
+    let entries = fs::read_dir(environment.join("lib"))
+        .ok()?
+        .filter_map(Result::ok);
+    let mut folders: Vec<_> = entries
+        .map(|entry| entry.path().join("site-packages"))
+        .collect();
     folders.sort();
     folders.into_iter().find(|folder| folder.is_dir())
 }
@@ -96,14 +112,24 @@ pub(super) fn guest_rustc() -> Option<PathBuf> {
 
 /// Checks that the compiler which cargo will use in `folder` can build for guests.
 pub(super) fn check_rust_target(folder: &Path) -> Result<()> {
-    let rustc = guest_rustc().or_else(|| variable("RUSTC").map(PathBuf::from)).unwrap_or_else(|| "rustc".into());
+    let rustc = guest_rustc()
+        .or_else(|| variable("RUSTC").map(PathBuf::from))
+        .unwrap_or_else(|| "rustc".into());
     let mut command = Command::new(&rustc);
-    command.args(["--print", "target-libdir", "--target", RUST_TARGET]).current_dir(folder);
-    let output = run(&mut command, &|_| {})
-        .with_context(|| format!("{} is missing, which builds Rust actors: get Rust from https://rustup.rs", rustc.display()))?;
+    command
+        .args(["--print", "target-libdir", "--target", RUST_TARGET])
+        .current_dir(folder);
+    let output = run(&mut command, &|_| {}).with_context(|| {
+        format!(
+            "{} is missing, which builds Rust actors: get Rust from https://rustup.rs",
+            rustc.display()
+        )
+    })?;
     let library = PathBuf::from(output.stdout.trim());
     let has_std = fs::read_dir(&library).is_ok_and(|mut files| {
-        files.any(|file| file.is_ok_and(|file| file.file_name().to_string_lossy().starts_with("libstd-")))
+        files.any(|file| {
+            file.is_ok_and(|file| file.file_name().to_string_lossy().starts_with("libstd-"))
+        })
     });
     if !output.success || !has_std {
         bail!(
@@ -140,15 +166,28 @@ pub(super) fn run(command: &mut Command, on_line: &dyn Fn(&str)) -> Result<Outpu
     let mut errors = String::new();
     let mut lines = BufReader::new(stderr);
     let mut line = Vec::new();
-    while lines.read_until(b'\n', &mut line).with_context(|| format!("cannot read from {program}"))? > 0 {
+    while lines
+        .read_until(b'\n', &mut line)
+        .with_context(|| format!("cannot read from {program}"))?
+        > 0
+    {
         let text = String::from_utf8_lossy(&line);
         on_line(text.trim_end());
         errors.push_str(&text);
         line.clear();
     }
-    let status = child.wait().with_context(|| format!("cannot wait for {program}"))?;
-    let stdout = reader.join().expect("reading a pipe does not panic").with_context(|| format!("cannot read from {program}"))?;
-    Ok(Output { success: status.success(), stdout: String::from_utf8_lossy(&stdout).into_owned(), stderr: errors })
+    let status = child
+        .wait()
+        .with_context(|| format!("cannot wait for {program}"))?;
+    let stdout = reader
+        .join()
+        .expect("reading a pipe does not panic")
+        .with_context(|| format!("cannot read from {program}"))?;
+    Ok(Output {
+        success: status.success(),
+        stdout: String::from_utf8_lossy(&stdout).into_owned(),
+        stderr: errors,
+    })
 }
 
 /// An environment variable that is set to something.
@@ -193,7 +232,10 @@ mod tests {
         let lines = std::cell::RefCell::new(Vec::new());
         let mut command = Command::new("sh");
         command.args(["-c", "echo out; echo one >&2; echo two >&2; exit 3"]);
-        let output = run(&mut command, &|line| lines.borrow_mut().push(line.to_owned())).unwrap();
+        let output = run(&mut command, &|line| {
+            lines.borrow_mut().push(line.to_owned())
+        })
+        .unwrap();
         assert!(!output.success);
         assert_eq!(output.stdout, "out\n");
         assert_eq!(output.stderr, "one\ntwo\n");
@@ -202,7 +244,9 @@ mod tests {
 
     #[test]
     fn a_program_that_is_not_there_is_named() {
-        let error = run(&mut Command::new("/nowhere/tool"), &|_| {}).err().unwrap();
+        let error = run(&mut Command::new("/nowhere/tool"), &|_| {})
+            .err()
+            .unwrap();
         assert!(error.to_string().contains("/nowhere/tool"), "{error}");
     }
 }

@@ -14,9 +14,18 @@ pub(super) const WIT_FILES: [(&str, &str); 8] = [
     ("types.wit", include_str!("../../../../wit/types.wit")),
     ("logging.wit", include_str!("../../../../wit/logging.wit")),
     ("system.wit", include_str!("../../../../wit/system.wit")),
-    ("messaging.wit", include_str!("../../../../wit/messaging.wit")),
-    ("tuplespace.wit", include_str!("../../../../wit/tuplespace.wit")),
-    ("durability.wit", include_str!("../../../../wit/durability.wit")),
+    (
+        "messaging.wit",
+        include_str!("../../../../wit/messaging.wit"),
+    ),
+    (
+        "tuplespace.wit",
+        include_str!("../../../../wit/tuplespace.wit"),
+    ),
+    (
+        "durability.wit",
+        include_str!("../../../../wit/durability.wit"),
+    ),
     ("exports.wit", include_str!("../../../../wit/exports.wit")),
     ("world.wit", include_str!("../../../../wit/world.wit")),
 ];
@@ -30,7 +39,7 @@ pub(super) const WORLD: &str = "built";
 
 /// An interface that a component may export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Interface {
+pub(crate) enum Interface {
     /// `init`.
     Activation,
     /// `handle-request`.
@@ -49,7 +58,7 @@ pub enum Interface {
 
 impl Interface {
     /// All of them, in the order of the contract.
-    pub const ALL: [Interface; 7] = [
+    pub(crate) const ALL: [Interface; 7] = [
         Interface::Activation,
         Interface::GenServer,
         Interface::GenEvent,
@@ -60,7 +69,7 @@ impl Interface {
     ];
 
     /// The interface's name in WIT.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Interface::Activation => "activation",
             Interface::GenServer => "gen-server",
@@ -73,7 +82,7 @@ impl Interface {
     }
 
     /// Its one function's name in WIT.
-    pub fn function(self) -> &'static str {
+    pub(crate) fn function(self) -> &'static str {
         match self {
             Interface::Activation => "init",
             Interface::GenServer => "handle-request",
@@ -86,22 +95,28 @@ impl Interface {
     }
 
     /// Whether it takes messages. A component needs at least one that does.
-    pub fn is_handler(self) -> bool {
+    pub(crate) fn is_handler(self) -> bool {
         match self {
-            Interface::GenServer | Interface::GenEvent | Interface::GenFsm | Interface::MessageHandler => true,
+            Interface::GenServer
+            | Interface::GenEvent
+            | Interface::GenFsm
+            | Interface::MessageHandler => true,
             Interface::Activation | Interface::Snapshot | Interface::Termination => false,
         }
     }
 
     /// The interface of that WIT name.
     pub(super) fn of_name(name: &str) -> Option<Interface> {
-        Self::ALL.into_iter().find(|interface| interface.name() == name)
+        Self::ALL
+            .into_iter()
+            .find(|interface| interface.name() == name)
     }
 }
 
 /// The world's source: `include imports` and the exports.
 pub(super) fn source(interfaces: &[Interface]) -> String {
-    let mut text = format!("package {PACKAGE}@{VERSION};\n\nworld {WORLD} {{\n  include imports;\n");
+    let mut text =
+        format!("package {PACKAGE}@{VERSION};\n\nworld {WORLD} {{\n  include imports;\n");
     for interface in interfaces {
         writeln!(text, "  export {};", interface.name()).expect("a String takes every write");
     }
@@ -116,10 +131,15 @@ pub(super) fn resolve(interfaces: &[Interface]) -> Result<(Resolve, WorldId)> {
         files.push(Path::new(name), text);
     }
     files.push(Path::new("built.wit"), source(interfaces));
-    let group = files.parse().map_err(|(_, error)| anyhow::anyhow!("{error}"));
-    let group = group.context("the WIT files inside this binary do not parse: please report this")?;
+    let group = files
+        .parse()
+        .map_err(|(_, error)| anyhow::anyhow!("{error}"));
+    let group =
+        group.context("the WIT files inside this binary do not parse: please report this")?;
     let mut resolve = Resolve::default();
-    let package = resolve.push_group(group).context("the WIT files inside this binary do not resolve: please report this")?;
+    let package = resolve
+        .push_group(group)
+        .context("the WIT files inside this binary do not resolve: please report this")?;
     let world = resolve.select_world(&[package], Some(WORLD))?;
     Ok((resolve, world))
 }
@@ -131,12 +151,25 @@ mod tests {
     #[test]
     fn every_interface_of_the_contract_is_known_with_its_functions() {
         let (resolve, _) = resolve(&[Interface::GenServer]).unwrap();
-        let (_, actor) = resolve.worlds.iter().find(|(_, world)| world.name == "actor").unwrap();
+        let (_, actor) = resolve
+            .worlds
+            .iter()
+            .find(|(_, world)| world.name == "actor")
+            .unwrap();
         assert_eq!(actor.exports.len(), Interface::ALL.len());
         for (key, interface) in actor.exports.keys().zip(Interface::ALL) {
-            assert_eq!(resolve.name_world_key(key), format!("{PACKAGE}/{}@{VERSION}", interface.name()));
-            let wit_parser::WorldKey::Interface(id) = key else { panic!("an export outside an interface") };
-            let functions: Vec<_> = resolve.interfaces[*id].functions.keys().map(String::as_str).collect();
+            assert_eq!(
+                resolve.name_world_key(key),
+                format!("{PACKAGE}/{}@{VERSION}", interface.name())
+            );
+            let wit_parser::WorldKey::Interface(id) = key else {
+                panic!("an export outside an interface")
+            };
+            let functions: Vec<_> = resolve.interfaces[*id]
+                .functions
+                .keys()
+                .map(String::as_str)
+                .collect();
             assert_eq!(functions, [interface.function()]);
         }
     }
@@ -144,8 +177,18 @@ mod tests {
     #[test]
     fn a_world_exports_just_what_is_asked() {
         let (resolve, world) = resolve(&[Interface::GenEvent, Interface::Snapshot]).unwrap();
-        let names: Vec<_> = resolve.worlds[world].exports.keys().map(|key| resolve.name_world_key(key)).collect();
-        assert_eq!(names, ["plexspaces:actor/gen-event@0.1.0", "plexspaces:actor/snapshot@0.1.0"]);
+        let names: Vec<_> = resolve.worlds[world]
+            .exports
+            .keys()
+            .map(|key| resolve.name_world_key(key))
+            .collect();
+        assert_eq!(
+            names,
+            [
+                "plexspaces:actor/gen-event@0.1.0",
+                "plexspaces:actor/snapshot@0.1.0"
+            ]
+        );
         assert_eq!(resolve.worlds[world].imports.len(), 6);
     }
 }

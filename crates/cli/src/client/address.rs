@@ -14,7 +14,12 @@ const GRPC_PORT: u16 = 8000;
 #[derive(Args)]
 pub(crate) struct NodeOption {
     /// The node: HOST, HOST:PORT or http://HOST:PORT
-    #[arg(long, value_name = "ADDRESS", default_value = "localhost:8001", env = "PLEXSPACES_NODE")]
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        default_value = "localhost:8001",
+        env = "PLEXSPACES_NODE"
+    )]
     node: Address,
 }
 
@@ -64,7 +69,11 @@ impl FromStr for Address {
         let moved = url.is_none() && port == Some(GRPC_PORT);
         Ok(Address {
             host: host.to_owned(),
-            port: if moved { HTTP_PORT } else { port.unwrap_or(HTTP_PORT) },
+            port: if moved {
+                HTTP_PORT
+            } else {
+                port.unwrap_or(HTTP_PORT)
+            },
             moved,
         })
     }
@@ -106,7 +115,16 @@ mod tests {
 
     #[test]
     fn others_are_refused() {
-        for text in ["", ":8001", "https://a:1", "a:b", "a:0", "a:99999", "::1", "http://a:1/x"] {
+        for text in [
+            "",
+            ":8001",
+            "https://a:1",
+            "a:b",
+            "a:0",
+            "a:99999",
+            "::1",
+            "http://a:1/x",
+        ] {
             assert!(text.parse::<Address>().is_err(), "{text}");
         }
     }

@@ -42,18 +42,27 @@ impl Client {
 
     /// Sends a request; a failure that the node reports is an error with its code.
     pub(crate) async fn send(&self, request: RequestBuilder) -> Result<Response> {
-        let response = request.send().await.map_err(|error| self.unreached(error))?;
+        let response = request
+            .send()
+            .await
+            .map_err(|error| self.unreached(error))?;
         let status = response.status();
         if status.is_success() {
             return Ok(response);
         }
-        let body = response.bytes().await.context("the node's answer breaks off")?;
+        let body = response
+            .bytes()
+            .await
+            .context("the node's answer breaks off")?;
         Err(problem::read(status, &body))
     }
 
     fn unreached(&self, error: reqwest::Error) -> anyhow::Error {
         let what = if error.is_connect() {
-            format!("cannot reach a node at {}: is it running? `plexspaces start` starts one", self.address)
+            format!(
+                "cannot reach a node at {}: is it running? `plexspaces start` starts one",
+                self.address
+            )
         } else if error.is_timeout() {
             format!("the node at {} does not answer in time", self.address)
         } else {

@@ -10,8 +10,10 @@ use std::time::Duration;
 
 /// The options of `build`.
 #[derive(Args)]
-#[command(after_help = "Example:\n  plexspaces build calculator.py -o calculator.wasm\n  \
-    plexspaces build ./calculator-rs -o calculator.wasm")]
+#[command(
+    after_help = "Example:\n  plexspaces build calculator.py -o calculator.wasm\n  \
+    plexspaces build ./calculator-rs -o calculator.wasm"
+)]
 pub(crate) struct Build {
     /// A Python file, or a folder with a Cargo.toml
     #[arg(value_name = "SOURCE")]
@@ -27,8 +29,16 @@ impl Build {
         let built = build::build(&self.source, &self.out, &|step| progress.step(step));
         progress.end();
         let built = built?;
-        let interfaces: Vec<&str> = built.interfaces.iter().map(|interface| interface.name()).collect();
-        let from_cache = if built.from_cache { ", unchanged since an earlier build" } else { "" };
+        let interfaces: Vec<&str> = built
+            .interfaces
+            .iter()
+            .map(|interface| interface.name())
+            .collect();
+        let from_cache = if built.from_cache {
+            ", unchanged since an earlier build"
+        } else {
+            ""
+        };
         output::line(&format!(
             "{}\nsize: {}{from_cache}\nsha256: {}\ninterfaces: {}",
             self.out.display(),

@@ -11,10 +11,12 @@ use std::path::{Path, PathBuf};
 
 /// The options of `deploy`.
 #[derive(Args)]
-#[command(after_help = "Without --config, the component becomes one actor type, named after --name, in the tenant \
+#[command(
+    after_help = "Without --config, the component becomes one actor type, named after --name, in the tenant \
     and namespace `default`.\nDeploying a new version keeps the actors' state.\n\n\
     Example:\n  plexspaces deploy --node localhost:8001 --app-id calc --name calculator --version 1.0.0 \\\n    \
-    --wasm calculator.wasm")]
+    --wasm calculator.wasm"
+)]
 pub(crate) struct Deploy {
     #[command(flatten)]
     node: NodeOption,
@@ -45,12 +47,28 @@ impl Deploy {
         if let Some(config) = &self.config {
             form = form.part("config", Part::bytes(read(config)?));
         }
-        form = form.part("wasm_file", Part::bytes(read(&self.wasm)?).file_name("module.wasm"));
+        form = form.part(
+            "wasm_file",
+            Part::bytes(read(&self.wasm)?).file_name("module.wasm"),
+        );
         let client = Client::new(self.node.announced())?;
-        let request = client.request(Method::POST, "/api/v1/applications/deploy").multipart(form);
-        let body = client.send(request).await?.bytes().await.context("the node's answer breaks off")?;
-        let answer: Value = serde_json::from_slice(&body).context("the node's answer is not JSON")?;
-        for warning in answer["warnings"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        let request = client
+            .request(Method::POST, "/api/v1/applications/deploy")
+            .multipart(form);
+        let body = client
+            .send(request)
+            .await?
+            .bytes()
+            .await
+            .context("the node's answer breaks off")?;
+        let answer: Value =
+            serde_json::from_slice(&body).context("the node's answer is not JSON")?;
+        for warning in answer["warnings"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+        {
             output::note(&format!("warning: {warning}"));
         }
         output::line(&summary(&answer))
@@ -70,7 +88,11 @@ fn summary(answer: &Value) -> String {
         .flatten()
         .filter_map(|kind| kind["name"].as_str())
         .collect();
-    let compiled = if answer["compiled"].as_bool().unwrap_or_default() { "compiled now" } else { "compiled before" };
+    let compiled = if answer["compiled"].as_bool().unwrap_or_default() {
+        "compiled now"
+    } else {
+        "compiled before"
+    };
     format!(
         "deployed {} ({} {})\nactor types: {} in {}/{}\nmodule: {} ({compiled})",
         text("application_id"),

@@ -22,6 +22,12 @@ impl Explain {
 }
 
 fn unknown(text: &str) -> anyhow::Error {
-    let codes: Vec<String> = Code::ALL.iter().map(|code| format!("  {code}  {}", code.title())).collect();
-    anyhow!("there is no error code {text:?}; the codes are\n{}", codes.join("\n"))
+    let codes: Vec<String> = Code::ALL
+        .iter()
+        .map(|code| format!("  {code}  {}", code.title()))
+        .collect();
+    anyhow!(
+        "there is no error code {text:?}; the codes are\n{}",
+        codes.join("\n")
+    )
 }

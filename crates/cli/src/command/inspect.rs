@@ -10,7 +10,11 @@ use sha2::{Digest as _, Sha256};
 use std::path::PathBuf;
 
 /// The kinds of delivery that are routed, and their names.
-const DELIVERIES: [(Delivery, &str); 3] = [(Delivery::Ask, "ask"), (Delivery::Send, "send"), (Delivery::Info, "info")];
+const DELIVERIES: [(Delivery, &str); 3] = [
+    (Delivery::Ask, "ask"),
+    (Delivery::Send, "send"),
+    (Delivery::Info, "info"),
+];
 
 /// The options of `inspect`.
 #[derive(Args)]
@@ -26,7 +30,8 @@ pub(crate) struct Inspect {
 
 impl Inspect {
     pub(crate) fn run(self) -> Result<()> {
-        let bytes = std::fs::read(&self.file).with_context(|| format!("cannot read {}", self.file.display()))?;
+        let bytes = std::fs::read(&self.file)
+            .with_context(|| format!("cannot read {}", self.file.display()))?;
         let contract = match contract::kind(&bytes)? {
             Kind::Component => Some(contract::read(&bytes)?),
             Kind::CoreModule => None,
@@ -36,7 +41,11 @@ impl Inspect {
             sha256: format!("{:x}", Sha256::digest(&bytes)),
             contract,
         };
-        output::line(&if self.json { format!("{:#}", report.json()) } else { report.text() })
+        output::line(&if self.json {
+            format!("{:#}", report.json())
+        } else {
+            report.text()
+        })
     }
 }
 
@@ -50,7 +59,11 @@ struct Report {
 
 impl Report {
     fn kind(&self) -> &'static str {
-        if self.contract.is_some() { "component" } else { "core-module" }
+        if self.contract.is_some() {
+            "component"
+        } else {
+            "core-module"
+        }
     }
 
     fn json(&self) -> Value {
@@ -59,22 +72,36 @@ impl Report {
             report["exports"] = json!(contract.exports);
             report["imports"] = json!(contract.imports);
             for (delivery, name) in DELIVERIES {
-                report["routing"][name] = json!(contract.route(delivery).ok().map(|handler| handler.to_string()));
+                report["routing"][name] = json!(
+                    contract
+                        .route(delivery)
+                        .ok()
+                        .map(|handler| handler.to_string())
+                );
             }
         }
         report
     }
 
     fn text(&self) -> String {
-        let mut text = format!("kind: {}\nsize: {}\nsha256: {}", self.kind(), output::size(self.size), self.sha256);
+        let mut text = format!(
+            "kind: {}\nsize: {}\nsha256: {}",
+            self.kind(),
+            output::size(self.size),
+            self.sha256
+        );
         let Some(contract) = &self.contract else {
-            text.push_str("\na core module cannot be deployed; `plexspaces build` makes components");
+            text.push_str(
+                "\na core module cannot be deployed; `plexspaces build` makes components",
+            );
             return text;
         };
         text.push_str(&list("exports", &contract.exports));
         text.push_str("\nrouting:");
         for (delivery, name) in DELIVERIES {
-            let handler = contract.route(delivery).map_or("not taken".to_owned(), |handler| handler.to_string());
+            let handler = contract
+                .route(delivery)
+                .map_or("not taken".to_owned(), |handler| handler.to_string());
             text.push_str(&format!("\n  {name:4} -> {handler}"));
         }
         text.push_str(&list("imports", &contract.imports));
@@ -93,7 +120,11 @@ mod tests {
     use super::*;
 
     fn report(contract: Option<Contract>) -> Report {
-        Report { size: 3, sha256: "ab".into(), contract }
+        Report {
+            size: 3,
+            sha256: "ab".into(),
+            contract,
+        }
     }
 
     fn server() -> Contract {
@@ -106,14 +137,23 @@ mod tests {
     #[test]
     fn routing_is_told_for_each_delivery() {
         let json = report(Some(server())).json();
-        assert_eq!(json["routing"], json!({"ask": "gen-server", "send": null, "info": null}));
+        assert_eq!(
+            json["routing"],
+            json!({"ask": "gen-server", "send": null, "info": null})
+        );
         let text = report(Some(server())).text();
-        assert!(text.contains("ask  -> gen-server\n  send -> not taken"), "{text}");
+        assert!(
+            text.contains("ask  -> gen-server\n  send -> not taken"),
+            "{text}"
+        );
     }
 
     #[test]
     fn a_core_module_has_no_contract() {
-        assert_eq!(report(None).json(), json!({"kind": "core-module", "size": 3, "sha256": "ab"}));
+        assert_eq!(
+            report(None).json(),
+            json!({"kind": "core-module", "size": 3, "sha256": "ab"})
+        );
         assert!(report(None).text().contains("cannot be deployed"));
     }
 }

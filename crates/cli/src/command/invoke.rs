@@ -13,9 +13,11 @@ const MARGIN: Duration = Duration::from_secs(5);
 
 /// The options of `invoke`.
 #[derive(Args)]
-#[command(after_help = "Example:\n  plexspaces invoke calculator/alice '{\"op\": \"add\", \"a\": 2, \"b\": 3}'\n  \
+#[command(
+    after_help = "Example:\n  plexspaces invoke calculator/alice '{\"op\": \"add\", \"a\": 2, \"b\": 3}'\n  \
     plexspaces invoke calculator @request.json --idempotency-key order-17\n  \
-    echo '{}' | plexspaces invoke calculator - --msg-type reset --tell")]
+    echo '{}' | plexspaces invoke calculator - --msg-type reset --tell"
+)]
 pub(crate) struct Invoke {
     /// The actor: TYPE or TYPE/KEY
     #[arg(value_name = "ACTOR")]
@@ -52,7 +54,10 @@ impl Invoke {
         let timeout_ms = self.timeout_ms.to_string();
         let mut request = client
             .request(Method::POST, &self.path()?)
-            .query(&[("msg_type", self.msg_type.as_str()), ("timeout_ms", &timeout_ms)])
+            .query(&[
+                ("msg_type", self.msg_type.as_str()),
+                ("timeout_ms", &timeout_ms),
+            ])
             .timeout(Duration::from_millis(self.timeout_ms).saturating_add(MARGIN))
             .body(payload);
         if self.tell {
@@ -61,7 +66,12 @@ impl Invoke {
         if let Some(key) = &self.idempotency_key {
             request = request.header("idempotency-key", key);
         }
-        let reply = client.send(request).await?.bytes().await.context("the node's answer breaks off")?;
+        let reply = client
+            .send(request)
+            .await?
+            .bytes()
+            .await
+            .context("the node's answer breaks off")?;
         output::reply(&reply)
     }
 
@@ -84,7 +94,10 @@ impl Invoke {
 fn read(payload: &str) -> Result<Vec<u8>> {
     if payload == "-" {
         let mut bytes = Vec::new();
-        std::io::stdin().lock().read_to_end(&mut bytes).context("cannot read stdin")?;
+        std::io::stdin()
+            .lock()
+            .read_to_end(&mut bytes)
+            .context("cannot read stdin")?;
         return Ok(bytes);
     }
     match payload.strip_prefix('@') {
@@ -106,13 +119,23 @@ mod tests {
 
     fn path(arguments: &[&str]) -> String {
         let arguments = ["invoke"].iter().chain(arguments);
-        Alone::try_parse_from(arguments).unwrap().invoke.path().unwrap()
+        Alone::try_parse_from(arguments)
+            .unwrap()
+            .invoke
+            .path()
+            .unwrap()
     }
 
     #[test]
     fn the_actor_becomes_a_path() {
-        assert_eq!(path(&["account", "{}"]), "/api/v1/actors/default/default/account");
-        assert_eq!(path(&["account/a/b c", "-1", "--tenant", "t"]), "/api/v1/actors/t/default/account/a%2Fb%20c");
+        assert_eq!(
+            path(&["account", "{}"]),
+            "/api/v1/actors/default/default/account"
+        );
+        assert_eq!(
+            path(&["account/a/b c", "-1", "--tenant", "t"]),
+            "/api/v1/actors/t/default/account/a%2Fb%20c"
+        );
     }
 
     #[test]

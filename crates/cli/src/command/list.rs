@@ -21,12 +21,18 @@ pub(crate) struct List {
 impl List {
     pub(crate) async fn run(self) -> Result<()> {
         let client = Client::new(self.node.announced())?;
-        let response = client.send(client.request(Method::GET, "/api/v1/applications")).await?;
-        let body = response.bytes().await.context("the node's answer breaks off")?;
+        let response = client
+            .send(client.request(Method::GET, "/api/v1/applications"))
+            .await?;
+        let body = response
+            .bytes()
+            .await
+            .context("the node's answer breaks off")?;
         if self.json {
             return output::reply(&body);
         }
-        let answer: Value = serde_json::from_slice(&body).context("the node's answer is not JSON")?;
+        let answer: Value =
+            serde_json::from_slice(&body).context("the node's answer is not JSON")?;
         match answer["applications"].as_array() {
             Some(applications) if !applications.is_empty() => output::line(&table(applications)),
             _ => output::line("nothing is deployed"),
@@ -37,13 +43,23 @@ impl List {
 /// One row for each application, the columns aligned.
 fn table(applications: &[Value]) -> String {
     let heading = ["APPLICATION", "NAME", "VERSION", "SCOPE", "ACTOR TYPES"].map(str::to_owned);
-    let rows: Vec<[String; 5]> = std::iter::once(heading).chain(applications.iter().map(row)).collect();
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
+    let rows: Vec<[String; 5]> = std::iter::once(heading)
+        .chain(applications.iter().map(row))
+        .collect();
+    let width = |column: usize| {
+        rows.iter()
+            .map(|row| row[column].chars().count())
+            .max()
+            .unwrap_or_default()
+    };
     let widths: [usize; 5] = std::array::from_fn(width);
     let lines: Vec<String> = rows
         .iter()
         .map(|row| {
-            let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
+            let cells = row
+                .iter()
+                .zip(widths)
+                .map(|(cell, width)| format!("{cell:width$}"));
             cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
         })
         .collect();
@@ -52,7 +68,12 @@ fn table(applications: &[Value]) -> String {
 
 fn row(application: &Value) -> [String; 5] {
     let text = |name: &str| application[name].as_str().unwrap_or_default().to_owned();
-    let types: Vec<String> = application["actor_types"].as_array().into_iter().flatten().map(actor_type).collect();
+    let types: Vec<String> = application["actor_types"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(actor_type)
+        .collect();
     [
         text("application_id"),
         text("name"),

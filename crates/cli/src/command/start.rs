@@ -20,8 +20,10 @@ const LAST_ANSWERS: Duration = Duration::from_secs(2);
 
 /// The options of `start`.
 #[derive(Args)]
-#[command(after_help = "Logs go to stderr; the environment variable RUST_LOG sets how much (default info).\n\n\
-    Example:\n  plexspaces start --node-id node-1 --data-dir ./plexspaces-data --http-addr 127.0.0.1:8001")]
+#[command(
+    after_help = "Logs go to stderr; the environment variable RUST_LOG sets how much (default info).\n\n\
+    Example:\n  plexspaces start --node-id node-1 --data-dir ./plexspaces-data --http-addr 127.0.0.1:8001"
+)]
 pub(crate) struct Start {
     /// The node's name
     #[arg(long, value_name = "NAME", default_value = "node-1")]
@@ -43,7 +45,9 @@ impl Start {
         let mut stop = Stop::listen()?;
         // Bound first, since it is soon told whether that works; requests wait until the node is ready.
         let listener = bind(&self.http_addr).await?;
-        let address = listener.local_addr().context("cannot tell the address that was bound")?;
+        let address = listener
+            .local_addr()
+            .context("cannot tell the address that was bound")?;
         let node = Node::start(Options {
             node_id: self.node_id,
             store: open(&self.data_dir)?,
@@ -85,12 +89,19 @@ impl Start {
 
 fn log() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
 }
 
 async fn bind(address: &str) -> Result<TcpListener, Error> {
     TcpListener::bind(address).await.map_err(|error| {
-        Error::new(Code::AddressInUse, format!("cannot serve HTTP on {address}: {error}")).with("address", address)
+        Error::new(
+            Code::AddressInUse,
+            format!("cannot serve HTTP on {address}: {error}"),
+        )
+        .with("address", address)
     })
 }
 
@@ -99,10 +110,14 @@ fn open(folder: &Path) -> Result<Arc<dyn Store>, Error> {
     std::fs::create_dir_all(folder).map_err(|error| {
         Error::new(
             Code::DataFolderUnusable,
-            format!("the data folder {} cannot be used: {error}", folder.display()),
+            format!(
+                "the data folder {} cannot be used: {error}",
+                folder.display()
+            ),
         )
     })?;
-    let store = Fjall::open(folder.join("store"), &FjallOptions::default()).map_err(|e| unopened(&e))?;
+    let store =
+        Fjall::open(folder.join("store"), &FjallOptions::default()).map_err(|e| unopened(&e))?;
     Ok(Arc::new(store))
 }
 

@@ -20,7 +20,10 @@ pub(crate) struct Undeploy {
 impl Undeploy {
     pub(crate) async fn run(self) -> Result<()> {
         let client = Client::new(self.node.announced())?;
-        let path = format!("/api/v1/applications/{}", encode("application id", &self.app_id)?);
+        let path = format!(
+            "/api/v1/applications/{}",
+            encode("application id", &self.app_id)?
+        );
         client.send(client.request(Method::DELETE, &path)).await?;
         output::line(&format!("undeployed {}", self.app_id))
     }

@@ -23,7 +23,9 @@ const READY: &str = "listening on ";
 
 /// A prebuilt guest, by the name of its file in `target/guests`.
 pub(crate) fn guest(name: &str) -> Vec<u8> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/guests").join(format!("{name}.wasm"));
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../target/guests")
+        .join(format!("{name}.wasm"));
     fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}; run `make guests`", path.display()))
 }
 
@@ -46,7 +48,9 @@ pub(crate) struct Home {
 
 impl Home {
     pub(crate) fn new() -> Self {
-        Home { folder: tempfile::tempdir().expect("a temporary folder") }
+        Home {
+            folder: tempfile::tempdir().expect("a temporary folder"),
+        }
     }
 
     pub(crate) fn data(&self) -> PathBuf {
@@ -79,16 +83,31 @@ impl Home {
 
     /// Starts a node here and gives it before it listens: to be killed in the middle of its start.
     pub(crate) fn spawn(&self) -> Node {
-        let log = OpenOptions::new().create(true).append(true).open(self.log()).expect("the log can be written");
+        let log = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.log())
+            .expect("the log can be written");
         let child = Command::new(env!("CARGO_BIN_EXE_plexspaces"))
-            .args(["start", "--node-id", "t", "--http-addr", "127.0.0.1:0", "--data-dir"])
+            .args([
+                "start",
+                "--node-id",
+                "t",
+                "--http-addr",
+                "127.0.0.1:0",
+                "--data-dir",
+            ])
             .arg(self.data())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log)
             .spawn()
             .expect("the binary starts");
-        Node { child, api: Api::default(), log: self.log() }
+        Node {
+            child,
+            api: Api::default(),
+            log: self.log(),
+        }
     }
 }
 
@@ -151,15 +170,25 @@ pub(crate) struct Api {
 
 impl Default for Api {
     fn default() -> Self {
-        let client = Client::builder().no_proxy().timeout(PATIENCE).build().expect("a client");
-        Api { url: String::new(), client }
+        let client = Client::builder()
+            .no_proxy()
+            .timeout(PATIENCE)
+            .build()
+            .expect("a client");
+        Api {
+            url: String::new(),
+            client,
+        }
     }
 }
 
 impl Api {
     /// The same client for a node that is elsewhere now.
     pub(crate) fn at(&self, url: &str) -> Self {
-        Api { url: url.to_owned(), client: self.client.clone() }
+        Api {
+            url: url.to_owned(),
+            client: self.client.clone(),
+        }
     }
 
     /// `127.0.0.1:port`.
@@ -181,27 +210,59 @@ impl Api {
     }
 
     /// Asks `type` or `type/key` in the default tenant and namespace.
-    pub(crate) async fn ask(&self, actor: &str, msg_type: &str, payload: impl Into<Vec<u8>>) -> Answer {
+    pub(crate) async fn ask(
+        &self,
+        actor: &str,
+        msg_type: &str,
+        payload: impl Into<Vec<u8>>,
+    ) -> Answer {
         Answer::of(self.message(actor, msg_type, payload)).await
     }
 
     /// Asks a calculator: JSON in, JSON out.
     pub(crate) async fn call(&self, actor: &str, request: Value) -> Value {
-        self.ask(actor, "call", request.to_string()).await.ok().json()
+        self.ask(actor, "call", request.to_string())
+            .await
+            .ok()
+            .json()
     }
 
     /// Asks with an idempotency key.
-    pub(crate) async fn ask_once(&self, key: &str, actor: &str, msg_type: &str, payload: &str) -> Answer {
-        Answer::of(self.message(actor, msg_type, payload).header("Idempotency-Key", key)).await
+    pub(crate) async fn ask_once(
+        &self,
+        key: &str,
+        actor: &str,
+        msg_type: &str,
+        payload: &str,
+    ) -> Answer {
+        Answer::of(
+            self.message(actor, msg_type, payload)
+                .header("Idempotency-Key", key),
+        )
+        .await
     }
 
     /// Sends without waiting for the turn.
-    pub(crate) async fn tell(&self, actor: &str, msg_type: &str, payload: impl Into<Vec<u8>>) -> Answer {
-        Answer::of(self.message(actor, msg_type, payload).query(&[("mode", "tell")])).await
+    pub(crate) async fn tell(
+        &self,
+        actor: &str,
+        msg_type: &str,
+        payload: impl Into<Vec<u8>>,
+    ) -> Answer {
+        Answer::of(
+            self.message(actor, msg_type, payload)
+                .query(&[("mode", "tell")]),
+        )
+        .await
     }
 
     /// The request of [`Api::ask`].
-    pub(crate) fn message(&self, actor: &str, msg_type: &str, payload: impl Into<Vec<u8>>) -> RequestBuilder {
+    pub(crate) fn message(
+        &self,
+        actor: &str,
+        msg_type: &str,
+        payload: impl Into<Vec<u8>>,
+    ) -> RequestBuilder {
         self.request(Method::POST, &actor_path(actor))
             .header("Plexspaces-Message-Type", msg_type)
             .body(payload.into())
@@ -214,7 +275,9 @@ impl Api {
 
     /// Deploys with a config.
     pub(crate) async fn deploy_with(&self, name: &str, component: &[u8], config: &str) {
-        self.upload(name, name, "1.0.0", component, Some(config)).await.ok();
+        self.upload(name, name, "1.0.0", component, Some(config))
+            .await
+            .ok();
     }
 
     /// Uploads an application.
@@ -240,13 +303,19 @@ impl Api {
 
     /// Uploads any form.
     pub(crate) async fn upload_form(&self, form: Form) -> Answer {
-        Answer::of(self.request(Method::POST, "/api/v1/applications/deploy").multipart(form)).await
+        Answer::of(
+            self.request(Method::POST, "/api/v1/applications/deploy")
+                .multipart(form),
+        )
+        .await
     }
 
     /// How many modules the node's process has compiled.
     pub(crate) async fn modules_compiled(&self) -> u64 {
         let node = self.get("/api/v1/node").await.ok().json();
-        node["modules_compiled"].as_u64().unwrap_or_else(|| panic!("no modules_compiled in {node}"))
+        node["modules_compiled"]
+            .as_u64()
+            .unwrap_or_else(|| panic!("no modules_compiled in {node}"))
     }
 }
 
@@ -266,7 +335,9 @@ pub(crate) struct Answer {
 impl Answer {
     /// Sends the request; a node that does not answer is a failed test.
     pub(crate) async fn of(request: RequestBuilder) -> Answer {
-        Answer::try_of(request).await.unwrap_or_else(|error| panic!("no answer: {error:?}"))
+        Answer::try_of(request)
+            .await
+            .unwrap_or_else(|error| panic!("no answer: {error:?}"))
     }
 
     /// Sends the request to a node that may be killed meanwhile.
@@ -274,14 +345,26 @@ impl Answer {
         let response = request.send().await?;
         let status = response.status().as_u16();
         let content_type = response.headers().get("content-type");
-        let content_type = content_type.and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
-        Ok(Answer { status, content_type, body: response.bytes().await?.to_vec() })
+        let content_type = content_type
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+            .to_owned();
+        Ok(Answer {
+            status,
+            content_type,
+            body: response.bytes().await?.to_vec(),
+        })
     }
 
     /// Any success.
     #[track_caller]
     pub(crate) fn ok(self) -> Answer {
-        assert!((200..300).contains(&self.status), "{}: {}", self.status, self.text());
+        assert!(
+            (200..300).contains(&self.status),
+            "{}: {}",
+            self.status,
+            self.text()
+        );
         self
     }
 
@@ -295,7 +378,8 @@ impl Answer {
     #[track_caller]
     pub(crate) fn number(self) -> i64 {
         let text = self.reply();
-        text.parse().unwrap_or_else(|_| panic!("{text:?} is no number"))
+        text.parse()
+            .unwrap_or_else(|_| panic!("{text:?} is no number"))
     }
 
     pub(crate) fn text(&self) -> String {
@@ -304,7 +388,8 @@ impl Answer {
 
     #[track_caller]
     pub(crate) fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|error| panic!("{error}: {}", self.text()))
     }
 
     /// The code of an error, or "".
@@ -316,7 +401,12 @@ impl Answer {
     /// An error with this status and this code, told as problem+json; gives the sentence for people.
     #[track_caller]
     pub(crate) fn refused(&self, status: u16, code: &str) -> String {
-        assert_eq!((self.status, self.code().as_str()), (status, code), "{}", self.text());
+        assert_eq!(
+            (self.status, self.code().as_str()),
+            (status, code),
+            "{}",
+            self.text()
+        );
         self.problem()
     }
 
@@ -330,7 +420,11 @@ impl Answer {
     #[track_caller]
     fn problem(&self) -> String {
         assert!(self.status >= 400, "{}: {}", self.status, self.text());
-        assert!(self.content_type.starts_with("application/problem+json"), "{}", self.content_type);
+        assert!(
+            self.content_type.starts_with("application/problem+json"),
+            "{}",
+            self.content_type
+        );
         let body = self.json();
         assert_eq!(body["status"], self.status, "{body}");
         let detail = body["detail"].as_str().unwrap_or_default();
@@ -340,7 +434,10 @@ impl Answer {
 }
 
 /// Asks `look` until it gives something; `what` is missing when patience ends.
-pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut look: impl FnMut() -> F) -> T {
+pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(
+    what: &str,
+    mut look: impl FnMut() -> F,
+) -> T {
     let start = Instant::now();
     loop {
         if let Some(found) = look().await {
@@ -355,6 +452,12 @@ pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut
 pub(crate) fn resident_kib(pid: u32) -> u64 {
     let status = File::open(format!("/proc/{pid}/status")).expect("the process runs");
     let lines = BufReader::new(status).lines().map_while(Result::ok);
-    let line = lines.into_iter().find(|line| line.starts_with("VmRSS:")).expect("a resident size");
-    line.split_whitespace().nth(1).and_then(|kib| kib.parse().ok()).expect("a number of KiB")
+    let line = lines
+        .into_iter()
+        .find(|line| line.starts_with("VmRSS:"))
+        .expect("a resident size");
+    line.split_whitespace()
+        .nth(1)
+        .and_then(|kib| kib.parse().ok())
+        .expect("a number of KiB")
 }

@@ -11,7 +11,9 @@ use plexspaces_core::time::Millis;
 use plexspaces_core::{Code, Error};
 use plexspaces_runtime::{Failure, Instance, Rights, Setup, Start, Turn, TurnStart};
 use plexspaces_services::applications::Hash;
-use plexspaces_services::records::{ActorRow, Checkpoint, Done, Restored, Segment, encode, segment};
+use plexspaces_services::records::{
+    ActorRow, Checkpoint, Done, Restored, Segment, encode, segment,
+};
 use plexspaces_services::{Bounds, journal};
 use std::sync::Arc;
 
@@ -53,7 +55,10 @@ impl Actor {
 
     async fn load_rows(&mut self, life: &mut Life) -> Result<(), Failed> {
         let snapshot = self.shared.store.snapshot();
-        let Some((version, row)) = journal::actor(snapshot.as_ref(), &self.id).await.map_err(Failed::fault)? else {
+        let Some((version, row)) = journal::actor(snapshot.as_ref(), &self.id)
+            .await
+            .map_err(Failed::fault)?
+        else {
             return Ok(());
         };
         (life.row, life.row_version) = (row, version);
@@ -62,14 +67,30 @@ impl Actor {
         }
         let hash = Hash::read(&life.row.deployment).map_err(Failed::fault)?;
         life.deployment = self.shared.deployment(hash).await.map_err(Failed::fault)?;
-        life.refused = (!life.row.refused.is_empty()).then(|| Hash::read(&life.row.refused)).transpose().map_err(Failed::fault)?;
-        let from = if life.row.has_checkpoint { life.row.checkpoint + 1 } else { 0 };
-        let mut tail = journal::turns(snapshot.as_ref(), &self.id, from).await.map_err(Failed::fault)?;
-        if tail.last().is_some_and(|turn| matches!(turn.segments.last().and_then(|s| s.end.as_ref()), Some(segment::End::Wait(_)))) {
+        life.refused = (!life.row.refused.is_empty())
+            .then(|| Hash::read(&life.row.refused))
+            .transpose()
+            .map_err(Failed::fault)?;
+        let from = if life.row.has_checkpoint {
+            life.row.checkpoint + 1
+        } else {
+            0
+        };
+        let mut tail = journal::turns(snapshot.as_ref(), &self.id, from)
+            .await
+            .map_err(Failed::fault)?;
+        if tail.last().is_some_and(|turn| {
+            matches!(
+                turn.segments.last().and_then(|s| s.end.as_ref()),
+                Some(segment::End::Wait(_))
+            )
+        }) {
             life.unfinished = tail.pop();
         }
         if life.row.has_checkpoint {
-            let checkpoint = journal::checkpoint(snapshot.as_ref(), &self.id, life.row.checkpoint).await.map_err(Failed::fault)?;
+            let checkpoint = journal::checkpoint(snapshot.as_ref(), &self.id, life.row.checkpoint)
+                .await
+                .map_err(Failed::fault)?;
             life.fsm_state = checkpoint.fsm_state;
             life.time = Millis(checkpoint.time_ms);
         }
@@ -106,7 +127,10 @@ impl Actor {
             life.deployment = current;
             return self.first_turn(args).await;
         }
-        if life.deployment.hash != current.hash && life.refused != Some(current.hash) && life.unfinished.is_none() {
+        if life.deployment.hash != current.hash
+            && life.refused != Some(current.hash)
+            && life.unfinished.is_none()
+        {
             self.upgrade(current).await?;
         }
         Ok(())
@@ -118,7 +142,12 @@ impl Actor {
         self.make_instance().await?;
         let life = self.life.as_mut().expect("loaded");
         let args = args.unwrap_or_else(|| life.row.args.clone());
-        let message = Message { from: String::new(), msg_type: String::new(), payload: args.clone(), delivery: Delivery::Create };
+        let message = Message {
+            from: String::new(),
+            msg_type: String::new(),
+            payload: args.clone(),
+            delivery: Delivery::Create,
+        };
         let head = Segment {
             message: Some((&message).into()),
             deployment: life.deployment.hash.bytes(),
@@ -135,7 +164,10 @@ impl Actor {
         }
         let mut turn = turn.expect("begun above");
         let time = turn.time();
-        let sealed = turn.seal(shared.transaction(bounds(&life.deployment)), segment::End::Done(Done::default()));
+        let sealed = turn.seal(
+            shared.transaction(bounds(&life.deployment)),
+            segment::End::Done(Done::default()),
+        );
         let mut batch = sealed.batch;
         if !life.deployment.ephemeral {
             life.row = ActorRow {
@@ -201,7 +233,9 @@ impl Actor {
         let snapshot = shared.store.snapshot();
         let mut fsm_state = String::new();
         if life.row.has_checkpoint {
-            let checkpoint = journal::checkpoint(snapshot.as_ref(), &self.id, life.row.checkpoint).await.map_err(Failed::fault)?;
+            let checkpoint = journal::checkpoint(snapshot.as_ref(), &self.id, life.row.checkpoint)
+                .await
+                .map_err(Failed::fault)?;
             fsm_state.clone_from(&checkpoint.fsm_state);
             self.restore(&checkpoint).await?;
         }
@@ -209,8 +243,14 @@ impl Actor {
         let tail = match life.tail.take() {
             Some(tail) => tail,
             None => {
-                let from = if life.row.has_checkpoint { life.row.checkpoint + 1 } else { 0 };
-                let mut turns = journal::turns(snapshot.as_ref(), &self.id, from).await.map_err(Failed::fault)?;
+                let from = if life.row.has_checkpoint {
+                    life.row.checkpoint + 1
+                } else {
+                    0
+                };
+                let mut turns = journal::turns(snapshot.as_ref(), &self.id, from)
+                    .await
+                    .map_err(Failed::fault)?;
                 turns.retain(|turn| turn.sequence < life.next);
                 turns
             }
@@ -222,27 +262,56 @@ impl Actor {
     }
 
     /// Runs one recorded turn again, answered by its record; gives the state machine's state after it.
-    async fn replay(&mut self, recorded: journal::Turn, fsm_state: String) -> Result<String, Failed> {
-        if matches!(recorded.segments.last().and_then(|s| s.end.as_ref()), Some(segment::End::Failed(_))) {
+    async fn replay(
+        &mut self,
+        recorded: journal::Turn,
+        fsm_state: String,
+    ) -> Result<String, Failed> {
+        if matches!(
+            recorded.segments.last().and_then(|s| s.end.as_ref()),
+            Some(segment::End::Failed(_))
+        ) {
             return Ok(fsm_state);
         }
         let shared = self.shared.clone();
         let life = self.life.as_mut().expect("loaded");
-        let corrupt = || Failed::fault(Error::new(Code::Corrupt, format!("turn {} has no message", recorded.sequence)));
+        let corrupt = || {
+            Failed::fault(Error::new(
+                Code::Corrupt,
+                format!("turn {} has no message", recorded.sequence),
+            ))
+        };
         let first = recorded.segments.first().ok_or_else(corrupt)?;
-        let message: Message = first.message.clone().ok_or_else(corrupt)?.try_into().map_err(Failed::fault)?;
+        let message: Message = first
+            .message
+            .clone()
+            .ok_or_else(corrupt)?
+            .try_into()
+            .map_err(Failed::fault)?;
         let mut start = turn_start(&shared, &self.id, life, Segment::default(), Rights::All);
         start.sequence = recorded.sequence;
         let route = life.deployment.module.contract.route(message.delivery);
         let instance = &mut life.hot.as_mut().expect("made before").instance;
         instance.begin(start).answer_from(recorded.segments);
         let (reply, next_state) = match message.delivery {
-            Delivery::Create => (instance.init(Start::Create(message.payload)).await.map(|()| Bytes::new()), None),
+            Delivery::Create => (
+                instance
+                    .init(Start::Create(message.payload))
+                    .await
+                    .map(|()| Bytes::new()),
+                None,
+            ),
             Delivery::Stop => {
                 let reason = String::from_utf8_lossy(&message.payload).into_owned();
-                (instance.terminate(&reason).await.map(|()| Bytes::new()), None)
+                (
+                    instance.terminate(&reason).await.map(|()| Bytes::new()),
+                    None,
+                )
             }
-            _ => match instance.handle(route.map_err(Failed::refused)?, &message, &fsm_state).await {
+            _ => match instance
+                .handle(route.map_err(Failed::refused)?, &message, &fsm_state)
+                .await
+            {
                 Ok(answer) => (Ok(answer.reply), answer.next_state),
                 Err(failure) => (Err(failure), None),
             },
@@ -250,7 +319,9 @@ impl Actor {
         let mut turn = instance.end().expect("begun above");
         let fsm_state = next_state.unwrap_or(fsm_state);
         match reply {
-            Ok(reply) => turn.check_replayed(&reply, &fsm_state).map_err(Failed::refused)?,
+            Ok(reply) => turn
+                .check_replayed(&reply, &fsm_state)
+                .map_err(Failed::refused)?,
             Err(failure @ (Failure::Returned(_) | Failure::Died(_))) => {
                 let text = format!("the turn failed: {}", failure.error());
                 return Err(Failed::refused(turn.differs("the turn's reply", &text)));
@@ -264,7 +335,9 @@ impl Actor {
     async fn restore(&mut self, checkpoint: &Checkpoint) -> Result<(), Failed> {
         let shared = self.shared.clone();
         let snapshot = shared.store.snapshot();
-        let before = journal::restored(snapshot.as_ref(), &self.id, checkpoint.sequence).await.map_err(Failed::fault)?;
+        let before = journal::restored(snapshot.as_ref(), &self.id, checkpoint.sequence)
+            .await
+            .map_err(Failed::fault)?;
         let life = self.life.as_mut().expect("loaded");
         let mut start = turn_start(&shared, &self.id, life, Segment::default(), Rights::Read);
         start.sequence = checkpoint.sequence;
@@ -274,17 +347,29 @@ impl Actor {
         let turn = instance.begin(start);
         let known = before.is_some();
         if let Some(Restored { calls, time_ms }) = before {
-            turn.answer_from(vec![Segment { calls, time_ms, ..Segment::default() }]);
+            turn.answer_from(vec![Segment {
+                calls,
+                time_ms,
+                ..Segment::default()
+            }]);
         }
-        let done = instance.init(Start::Restore(checkpoint.state.clone())).await;
+        let done = instance
+            .init(Start::Restore(checkpoint.state.clone()))
+            .await;
         let turn: Option<Turn> = instance.end();
         done.map_err(|failure| activation_failed(&self.id, failure))?;
         let mut turn = turn.expect("begun above");
         turn.check_all_answered().map_err(Failed::refused)?;
         let calls = turn.take_calls();
         if !known && !calls.is_empty() {
-            let row = Restored { time_ms: checkpoint.time_ms, calls };
-            life.with_next.push((journal::restored_key(&self.id, checkpoint.sequence), encode(&row)));
+            let row = Restored {
+                time_ms: checkpoint.time_ms,
+                calls,
+            };
+            life.with_next.push((
+                journal::restored_key(&self.id, checkpoint.sequence),
+                encode(&row),
+            ));
         }
         Ok(())
     }
@@ -309,7 +394,9 @@ impl Actor {
         let snapshot = self.shared.store.snapshot();
         let life = self.life.as_mut().expect("loaded");
         let sequence = life.row.checkpoint;
-        let checkpoint = journal::checkpoint(snapshot.as_ref(), &self.id, sequence).await.map_err(Failed::fault)?;
+        let checkpoint = journal::checkpoint(snapshot.as_ref(), &self.id, sequence)
+            .await
+            .map_err(Failed::fault)?;
         life.hot = None;
         life.deployment = to.clone();
         let tried = match self.make_instance().await {
@@ -364,7 +451,9 @@ impl Actor {
             durable: !life.deployment.ephemeral,
             outside: Arc::new(Links(shared.clone())),
         };
-        let instance = Instance::new(&life.deployment.module, setup).await.map_err(Failed::attempted)?;
+        let instance = Instance::new(&life.deployment.module, setup)
+            .await
+            .map_err(Failed::attempted)?;
         life.hot = Some(Hot::new(instance, &shared.hot));
         Ok(())
     }
@@ -392,13 +481,20 @@ pub(super) fn turn_start(
 }
 
 pub(super) fn bounds(deployment: &Deployment) -> Bounds {
-    Bounds { effects: deployment.limits.effects, batch_bytes: deployment.limits.batch_bytes }
+    Bounds {
+        effects: deployment.limits.effects,
+        batch_bytes: deployment.limits.batch_bytes,
+    }
 }
 
 fn activation_failed(id: &plexspaces_core::ActorId, failure: Failure) -> Failed {
     match failure {
         Failure::Returned(error) | Failure::Died(error) => Failed::attempted(
-            Error::new(Code::ActivationFailed, format!("{id} cannot become active: {error}")).with("cause", error.code),
+            Error::new(
+                Code::ActivationFailed,
+                format!("{id} cannot become active: {error}"),
+            )
+            .with("cause", error.code),
         ),
         other => failed_call(other),
     }

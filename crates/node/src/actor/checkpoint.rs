@@ -45,7 +45,9 @@ impl Actor {
         let shared = self.shared.clone();
         let life = self.life.as_mut().expect("alive");
         let start = turn_start(&shared, &self.id, life, Segment::default(), Rights::Nothing);
-        let Some(hot) = life.hot.as_mut() else { return Ok(None) };
+        let Some(hot) = life.hot.as_mut() else {
+            return Ok(None);
+        };
         hot.instance.begin(start);
         let given = hot.instance.snapshot().await;
         drop(hot.instance.end());
@@ -72,19 +74,31 @@ impl Actor {
         journal::put_actor(batch, &self.id, &row);
         let snapshot = shared.store.snapshot();
         let history = life.deployment.history_turns;
-        let oldest = journal::trim(snapshot.as_ref(), batch, &self.id, life.oldest, sequence, history)
-            .await
-            .map_err(Failed::fault)?;
+        let oldest = journal::trim(
+            snapshot.as_ref(),
+            batch,
+            &self.id,
+            life.oldest,
+            sequence,
+            history,
+        )
+        .await
+        .map_err(Failed::fault)?;
         Ok(Some(Pending { sequence, oldest }))
     }
 
     /// Writes a checkpoint of the live instance in a batch of its own.
     pub(super) async fn checkpoint_now(&mut self) -> Result<(), Failed> {
         let life = self.life.as_ref().expect("alive");
-        let Some(sequence) = life.next.checked_sub(1) else { return Ok(()) };
+        let Some(sequence) = life.next.checked_sub(1) else {
+            return Ok(());
+        };
         let (time, fsm_state) = (life.time, life.fsm_state.clone());
         let mut batch = Batch::new();
-        let Some(pending) = self.snapshot(&mut batch, sequence, time, &fsm_state).await? else {
+        let Some(pending) = self
+            .snapshot(&mut batch, sequence, time, &fsm_state)
+            .await?
+        else {
             return Err(Failed::attempted(plexspaces_core::Error::new(
                 plexspaces_core::Code::GuestError,
                 format!("{} gave no state for a checkpoint", self.id),
@@ -100,7 +114,11 @@ impl Actor {
     /// Becomes passive: a checkpoint if there is a tail, and nothing stays in memory.
     pub(crate) async fn passivate(mut self: Box<Self>) {
         let Some(life) = &self.life else { return };
-        if life.can_checkpoint() && life.tail_turns > 0 && life.hot.is_some() && life.unfinished.is_none() {
+        if life.can_checkpoint()
+            && life.tail_turns > 0
+            && life.hot.is_some()
+            && life.unfinished.is_none()
+        {
             if let Err(failed) = self.checkpoint_now().await {
                 // Its journal has everything; the next activation replays it.
                 tracing::warn!(actor = %self.id, "passive without a checkpoint: {}", failed.error);
@@ -135,7 +153,10 @@ impl Actor {
                     let fsm_state = life.fsm_state.clone();
                     let sealed = turn.seal(
                         shared.transaction(bounds(&life.deployment)),
-                        segment::End::Done(Done { reply: Bytes::new(), fsm_state }),
+                        segment::End::Done(Done {
+                            reply: Bytes::new(),
+                            fsm_state,
+                        }),
                     );
                     batch = sealed.batch;
                     outgoing = sealed.outgoing;
@@ -150,7 +171,8 @@ impl Actor {
                 }
             }
         }
-        self.acknowledge(&mut batch, envelope, &Ok(Bytes::new()), time).await?;
+        self.acknowledge(&mut batch, envelope, &Ok(Bytes::new()), time)
+            .await?;
         shared.commit(batch).await?;
         shared.hand_over(outgoing);
         let stopped = std::mem::replace(self, Actor::new(shared, self.id.clone()));

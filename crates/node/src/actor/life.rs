@@ -63,7 +63,10 @@ pub(super) struct Hot {
 impl Hot {
     pub(super) fn new(instance: Instance, count: &Arc<AtomicUsize>) -> Self {
         count.fetch_add(1, Ordering::Relaxed);
-        Hot { instance, count: count.clone() }
+        Hot {
+            instance,
+            count: count.clone(),
+        }
     }
 }
 

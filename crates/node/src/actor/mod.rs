@@ -51,15 +51,24 @@ enum How {
 
 impl Failed {
     fn attempted(error: Error) -> Self {
-        Failed { error, how: How::Attempted }
+        Failed {
+            error,
+            how: How::Attempted,
+        }
     }
 
     fn refused(error: Error) -> Self {
-        Failed { error, how: How::Refused }
+        Failed {
+            error,
+            how: How::Refused,
+        }
     }
 
     fn fault(error: Error) -> Self {
-        Failed { error, how: How::Fault }
+        Failed {
+            error,
+            how: How::Fault,
+        }
     }
 }
 
@@ -71,12 +80,18 @@ impl From<plexspaces_store::Error> for Failed {
 
 impl Actor {
     pub(crate) fn new(shared: Arc<Shared>, id: ActorId) -> Self {
-        Actor { shared, id, life: None }
+        Actor {
+            shared,
+            id,
+            life: None,
+        }
     }
 
     /// How long it stays hot without a message.
     pub(crate) fn idle_time(&self) -> Duration {
-        self.life.as_ref().map_or(Duration::ZERO, |life| life.deployment.idle)
+        self.life
+            .as_ref()
+            .map_or(Duration::ZERO, |life| life.deployment.idle)
     }
 
     /// Works on one message until its outcome is told or it is given up.
@@ -124,7 +139,10 @@ impl Actor {
         if self.shared.store.latest(row).await?.is_none() {
             return Ok(false);
         }
-        if envelope.deadline.is_some_and(|deadline| self.shared.now() > deadline) {
+        if envelope
+            .deadline
+            .is_some_and(|deadline| self.shared.now() > deadline)
+        {
             let mut batch = Batch::new();
             batch.delete(row.clone());
             self.shared.commit(batch).await?;
@@ -148,7 +166,9 @@ impl Actor {
     async fn attempt(&mut self, envelope: &Envelope) -> Result<Bytes, Failed> {
         let shared = self.shared.clone();
         if let Some(caller) = &envelope.caller
-            && let Some(outcome) = dedup::find(shared.store.as_ref(), &self.id, caller).await.map_err(Failed::refused)?
+            && let Some(outcome) = dedup::find(shared.store.as_ref(), &self.id, caller)
+                .await
+                .map_err(Failed::refused)?
         {
             return outcome.map_err(Failed::refused);
         }
@@ -171,7 +191,12 @@ impl Actor {
         }
     }
 
-    async fn record_failure(&mut self, envelope: &Envelope, failed: &Failed, tries: u32) -> Result<()> {
+    async fn record_failure(
+        &mut self,
+        envelope: &Envelope,
+        failed: &Failed,
+        tries: u32,
+    ) -> Result<()> {
         let mut batch = Batch::new();
         let now = self.shared.now();
         let outcome = Err(failed.error.clone());
@@ -190,7 +215,8 @@ impl Actor {
             } else if !matches!(envelope.message.delivery, Delivery::Stop) {
                 let ticket = self.shared.ticket();
                 let message = (&envelope.message).into();
-                let (key, letter) = dead_letters::row(&self.id, ticket, message, &failed.error, tries, now);
+                let (key, letter) =
+                    dead_letters::row(&self.id, ticket, message, &failed.error, tries, now);
                 batch.put(key, letter);
                 tracing::warn!(actor = %self.id, tries, "a message became a dead letter: {}", failed.error);
             }
@@ -206,17 +232,31 @@ impl Actor {
         if self.life.is_none() {
             self.load().await.map_err(|failed| failed.error)?;
         }
-        let Some(life) = self.life.as_mut() else { return Ok(()) };
-        let Some(unfinished) = life.unfinished.take() else { return Ok(()) };
-        if let Some(segment::End::Wait(wait)) = unfinished.segments.last().and_then(|s| s.end.as_ref()) {
+        let Some(life) = self.life.as_mut() else {
+            return Ok(());
+        };
+        let Some(unfinished) = life.unfinished.take() else {
+            return Ok(());
+        };
+        if let Some(segment::End::Wait(wait)) =
+            unfinished.segments.last().and_then(|s| s.end.as_ref())
+        {
             batch.delete(Key(wait.row.clone()));
         }
         let row = Segment {
             time_ms: self.shared.now().0,
-            end: Some(segment::End::Failed(FailedEnd { error: Some(error.into()) })),
+            end: Some(segment::End::Failed(FailedEnd {
+                error: Some(error.into()),
+            })),
             ..Segment::default()
         };
-        journal::put_segment(batch, &self.id, unfinished.sequence, unfinished.segments.len() as u64, &row);
+        journal::put_segment(
+            batch,
+            &self.id,
+            unfinished.sequence,
+            unfinished.segments.len() as u64,
+            &row,
+        );
         life.next = unfinished.sequence + 1;
         Ok(())
     }
@@ -239,7 +279,10 @@ impl Actor {
         match envelope.origin {
             // A caller that has gone away does not want to know.
             Origin::Here(caller) => drop(caller.send(outcome)),
-            Origin::Row { reply_to: Some(wait), .. } => self.shared.wake(&wait, outcome),
+            Origin::Row {
+                reply_to: Some(wait),
+                ..
+            } => self.shared.wake(&wait, outcome),
             Origin::Row { reply_to: None, .. } | Origin::Nobody | Origin::WakeUp => {}
         }
     }
@@ -247,7 +290,12 @@ impl Actor {
 
 /// The message of a turn that goes on, from its first segment.
 fn unfinished_envelope(first: &Segment) -> Result<Envelope, Failed> {
-    let corrupt = || Failed::fault(Error::new(Code::Corrupt, "a turn's first segment has no message"));
+    let corrupt = || {
+        Failed::fault(Error::new(
+            Code::Corrupt,
+            "a turn's first segment has no message",
+        ))
+    };
     let message = first.message.clone().ok_or_else(corrupt)?;
     let origin = if first.origin.is_empty() {
         Origin::Nobody
@@ -264,5 +312,10 @@ fn unfinished_envelope(first: &Segment) -> Result<Envelope, Failed> {
             digest: dedup.digest.as_ref().try_into().ok()?,
         })
     });
-    Ok(Envelope { message: message.try_into().map_err(Failed::fault)?, origin, caller, deadline: None })
+    Ok(Envelope {
+        message: message.try_into().map_err(Failed::fault)?,
+        origin,
+        caller,
+        deadline: None,
+    })
 }

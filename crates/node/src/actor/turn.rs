@@ -36,17 +36,26 @@ impl Actor {
                 Run::Again(error) => conflict = Some(error),
             }
         }
-        let error = conflict.unwrap_or_else(|| Error::new(Code::Internal, "a turn ended without outcome"));
+        let error =
+            conflict.unwrap_or_else(|| Error::new(Code::Internal, "a turn ended without outcome"));
         Err(Failed::attempted(Error::new(
             Code::TurnConflict,
-            format!("the turn of {} lost against other turns {CONFLICTS_MAX} times: {error}", self.id),
+            format!(
+                "the turn of {} lost against other turns {CONFLICTS_MAX} times: {error}",
+                self.id
+            ),
         )))
     }
 
     /// Refuses what cannot or must not run.
     async fn admit(&mut self, envelope: &Envelope) -> Result<Handler, Failed> {
         let life = self.life.as_mut().expect("alive");
-        let handler = life.deployment.module.contract.route(envelope.message.delivery).map_err(Failed::refused)?;
+        let handler = life
+            .deployment
+            .module
+            .contract
+            .route(envelope.message.delivery)
+            .map_err(Failed::refused)?;
         if !life.deployment.ephemeral
             && !life.can_checkpoint()
             && (life.tail_turns >= UNTRIMMED_TURNS_MAX || life.tail_bytes >= UNTRIMMED_BYTES_MAX)
@@ -63,13 +72,18 @@ impl Actor {
         if envelope.caller.is_some() {
             let remembered = match life.remembered {
                 Some(count) => count,
-                None => dedup::count(self.shared.store.snapshot().as_ref(), &self.id).await.map_err(Failed::fault)?,
+                None => dedup::count(self.shared.store.snapshot().as_ref(), &self.id)
+                    .await
+                    .map_err(Failed::fault)?,
             };
             life.remembered = Some(remembered);
             if remembered >= dedup::PER_ACTOR_MAX {
                 return Err(Failed::refused(Error::new(
                     Code::TooManyKeys,
-                    format!("{} remembers {remembered} idempotency keys, as many as it may; each is kept 24 hours", self.id),
+                    format!(
+                        "{} remembers {remembered} idempotency keys, as many as it may; each is kept 24 hours",
+                        self.id
+                    ),
                 )));
             }
         }
@@ -80,20 +94,31 @@ impl Actor {
         let shared = self.shared.clone();
         shared.turns.fetch_add(1, Ordering::Relaxed);
         let life = self.life.as_mut().expect("alive");
-        let start = turn_start(&shared, &self.id, life, head(envelope, life.deployment.hash.bytes()), Rights::All);
+        let start = turn_start(
+            &shared,
+            &self.id,
+            life,
+            head(envelope, life.deployment.hash.bytes()),
+            Rights::All,
+        );
         let unfinished = life.unfinished.take();
         let instance = &mut life.hot.as_mut().expect("hot").instance;
         let turn = instance.begin(start);
         if let Some(unfinished) = unfinished {
             turn.answer_from(unfinished.segments);
         }
-        let handled = instance.handle(handler, &envelope.message, &life.fsm_state).await;
+        let handled = instance
+            .handle(handler, &envelope.message, &life.fsm_state)
+            .await;
         let mut turn = instance.end().expect("begun above");
         match handled {
             Ok(answer) if turn.replaying() => {
                 // It ended before the wait that its record says it stands in.
                 let state = answer.next_state.as_deref().unwrap_or(&life.fsm_state);
-                let error = turn.check_replayed(&answer.reply, state).err().unwrap_or_else(|| turn.differs("a wait", "the turn ended"));
+                let error = turn
+                    .check_replayed(&answer.reply, state)
+                    .err()
+                    .unwrap_or_else(|| turn.differs("a wait", "the turn ended"));
                 Err(self.stop_on_mismatch(error))
             }
             Ok(answer) => self.commit_turn(envelope, turn, answer).await,
@@ -133,7 +158,12 @@ impl Actor {
         Failed::refused(error)
     }
 
-    async fn commit_turn(&mut self, envelope: &Envelope, mut turn: Turn, answer: Answer) -> Result<Run, Failed> {
+    async fn commit_turn(
+        &mut self,
+        envelope: &Envelope,
+        mut turn: Turn,
+        answer: Answer,
+    ) -> Result<Run, Failed> {
         let shared = self.shared.clone();
         let life = self.life.as_ref().expect("alive");
         let sequence = turn.sequence;
@@ -143,16 +173,26 @@ impl Actor {
             && (turn.checkpoint
                 || life.tail_turns + 1 >= life.deployment.checkpoint_turns
                 || life.tail_bytes >= life.deployment.checkpoint_bytes);
-        let end = segment::End::Done(Done { reply: answer.reply.clone(), fsm_state: fsm_state.clone() });
+        let end = segment::End::Done(Done {
+            reply: answer.reply.clone(),
+            fsm_state: fsm_state.clone(),
+        });
         let sealed = turn.seal(shared.transaction(bounds(&life.deployment)), end);
         let mut batch = sealed.batch;
-        let checkpoint = if due { self.snapshot(&mut batch, sequence, time, &fsm_state).await? } else { None };
+        let checkpoint = if due {
+            self.snapshot(&mut batch, sequence, time, &fsm_state)
+                .await?
+        } else {
+            None
+        };
         let life = self.life.as_mut().expect("alive");
         for (key, value) in &life.with_next {
             batch.put(key.clone(), value.clone());
         }
         let outcome = Ok(answer.reply);
-        let reply_to = self.acknowledge(&mut batch, envelope, &outcome, time).await?;
+        let reply_to = self
+            .acknowledge(&mut batch, envelope, &outcome, time)
+            .await?;
         let reply = outcome.expect("a reply, from above");
         let committed = loop {
             match shared.commit(batch.clone()).await {
@@ -209,7 +249,9 @@ impl Actor {
             Origin::Row { row, reply_to } => {
                 batch.delete(row.clone());
                 if let Some(key) = reply_to {
-                    waits::complete(self.shared.store.as_ref(), batch, key, outcome).await.map_err(Failed::fault)?;
+                    waits::complete(self.shared.store.as_ref(), batch, key, outcome)
+                        .await
+                        .map_err(Failed::fault)?;
                     wait = Some(key);
                 }
             }
@@ -223,10 +265,12 @@ impl Actor {
 
     /// A spawned actor: it becomes active, and that is all.
     pub(super) async fn create(&mut self, envelope: &Envelope) -> Result<Bytes, Failed> {
-        self.alive(Some(envelope.message.payload.clone()).filter(|args| !args.is_empty())).await?;
+        self.alive(Some(envelope.message.payload.clone()).filter(|args| !args.is_empty()))
+            .await?;
         let mut batch = Batch::new();
         let time = self.shared.now();
-        self.acknowledge(&mut batch, envelope, &Ok(Bytes::new()), time).await?;
+        self.acknowledge(&mut batch, envelope, &Ok(Bytes::new()), time)
+            .await?;
         self.shared.commit(batch).await?;
         Ok(Bytes::new())
     }
@@ -235,7 +279,13 @@ impl Actor {
 /// What the journal says of a turn at its beginning.
 pub(super) fn head(envelope: &Envelope, deployment: Bytes) -> Segment {
     let (origin, reply_to) = match &envelope.origin {
-        Origin::Row { row, reply_to } => (row.0.clone(), reply_to.as_ref().map(|key| key.0.clone()).unwrap_or_default()),
+        Origin::Row { row, reply_to } => (
+            row.0.clone(),
+            reply_to
+                .as_ref()
+                .map(|key| key.0.clone())
+                .unwrap_or_default(),
+        ),
         Origin::Here(_) | Origin::Nobody | Origin::WakeUp => (Bytes::new(), Bytes::new()),
     };
     Segment {

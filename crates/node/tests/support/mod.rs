@@ -10,7 +10,9 @@ use std::time::Duration;
 
 /// A prebuilt component of `tests/guests` or `examples`.
 pub fn guest(name: &str) -> Bytes {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target/guests").join(format!("{name}.wasm"));
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("../../target/guests")
+        .join(format!("{name}.wasm"));
     match std::fs::read(&path) {
         Ok(bytes) => bytes.into(),
         Err(e) => panic!("{}: {e}; run `make guests`", path.display()),
@@ -23,7 +25,13 @@ pub fn cache() -> PathBuf {
 }
 
 pub async fn start(store: Arc<dyn Store>) -> Node {
-    Node::start(Options { node_id: "test".into(), store, cache: cache() }).await.expect("the node starts")
+    Node::start(Options {
+        node_id: "test".into(),
+        store,
+        cache: cache(),
+    })
+    .await
+    .expect("the node starts")
 }
 
 pub async fn deploy(node: &Node, guest_name: &str, config: &str) {
@@ -51,6 +59,8 @@ pub fn request(msg_type: &str, payload: impl Into<Bytes>) -> Request {
 }
 
 pub async fn ask(node: &Node, to: &str, msg_type: &str, payload: &str) -> Result<String> {
-    let reply = node.ask(&id(to), request(msg_type, payload.to_owned())).await?;
+    let reply = node
+        .ask(&id(to), request(msg_type, payload.to_owned()))
+        .await?;
     Ok(String::from_utf8_lossy(&reply).into_owned())
 }

@@ -15,7 +15,8 @@ impl Host for HostState {
         match self.permitted("durability.checkpoint", Rights::All) {
             Err(error) => Ok(Err(to_wit(error))),
             Ok(_) if !can => {
-                let text = "durability.checkpoint needs a durable actor that exports snapshot-state";
+                let text =
+                    "durability.checkpoint needs a durable actor that exports snapshot-state";
                 let mut error = Error::new(Code::InvalidArgument, text);
                 error.kind = plexspaces_core::ErrorKind::FailedPrecondition;
                 Ok(Err(to_wit(error)))
@@ -38,6 +39,9 @@ impl Host for HostState {
     }
 
     fn is_replaying(&mut self, context: Context) -> Call<bool> {
-        Ok(self.scope(&context).map(|_| self.environment.replaying()).map_err(to_wit))
+        Ok(self
+            .scope(&context)
+            .map(|_| self.environment.replaying())
+            .map_err(to_wit))
     }
 }

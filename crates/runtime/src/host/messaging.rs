@@ -11,16 +11,31 @@ const ASK: &str = "messaging.ask-message";
 impl Host for HostState {
     fn send_message(&mut self, to: String, msg_type: String, payload: Vec<u8>) -> Call<()> {
         let outside = self.outside.clone();
-        let arguments = Arguments::new().text(&to).text(&msg_type).bytes(&payload).digest();
+        let arguments = Arguments::new()
+            .text(&to)
+            .text(&msg_type)
+            .bytes(&payload)
+            .digest();
         journaled!(self, "messaging.send-message", All, arguments, |turn| {
             outside.send(turn, &to, &msg_type, payload.into())
         })
     }
 
-    async fn ask_message(&mut self, to: String, msg_type: String, payload: Vec<u8>, timeout: u64) -> Call<Vec<u8>> {
+    async fn ask_message(
+        &mut self,
+        to: String,
+        msg_type: String,
+        payload: Vec<u8>,
+        timeout: u64,
+    ) -> Call<Vec<u8>> {
         let (outside, environment) = (self.outside.clone(), self.environment.clone());
         let limit = self.turn_limit;
-        let arguments = Arguments::new().text(&to).text(&msg_type).bytes(&payload).number(timeout).digest();
+        let arguments = Arguments::new()
+            .text(&to)
+            .text(&msg_type)
+            .bytes(&payload)
+            .number(timeout)
+            .digest();
         let turn = match self.permitted(ASK, Rights::All) {
             Ok(turn) => turn,
             Err(refused) => return Ok(Err(to_wit(refused))),
@@ -38,7 +53,10 @@ impl Host for HostState {
         };
         // The bounds of a turn hold per segment; a wait costs the guest no time.
         environment.set_deadline(None);
-        let reply = outside.ask(turn, ask).await.map_err(wasmtime::Error::from)?;
+        let reply = outside
+            .ask(turn, ask)
+            .await
+            .map_err(wasmtime::Error::from)?;
         environment.set_deadline(Some(limit));
         let result = record(turn, ASK, arguments, reply.map(Vec::from));
         self.ticks = 0;
@@ -55,7 +73,10 @@ impl Host for HostState {
             .bytes(&options.args)
             .digest();
         journaled!(self, "messaging.spawn-actor", All, arguments, |turn| {
-            outside.spawn(turn, &behavior, key.as_deref(), options.args.into()).await.map(|id| id.local())
+            outside
+                .spawn(turn, &behavior, key.as_deref(), options.args.into())
+                .await
+                .map(|id| id.local())
         })
     }
 
@@ -66,6 +87,7 @@ impl Host for HostState {
     fn stop_actor(&mut self, id: String, reason: String) -> Call<()> {
         let outside = self.outside.clone();
         let arguments = Arguments::new().text(&id).text(&reason).digest();
-        journaled!(self, "messaging.stop-actor", All, arguments, |turn| outside.stop(turn, &id, &reason))
+        journaled!(self, "messaging.stop-actor", All, arguments, |turn| outside
+            .stop(turn, &id, &reason))
     }
 }

@@ -38,8 +38,14 @@ pub(crate) struct HostState {
 
 impl WasiView for HostState {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        let wasi = self.wasi.as_mut().expect("made for every module that imports WASI");
-        WasiCtxView { ctx: &mut wasi.context, table: &mut wasi.table }
+        let wasi = self
+            .wasi
+            .as_mut()
+            .expect("made for every module that imports WASI");
+        WasiCtxView {
+            ctx: &mut wasi.context,
+            table: &mut wasi.table,
+        }
     }
 }
 
@@ -49,11 +55,18 @@ type Call<T> = wasmtime::Result<Result<T, wit::Error>>;
 impl HostState {
     /// The turn, if the guest may do `operation` in it.
     fn permitted(&mut self, operation: &str, needed: Rights) -> Result<&mut Turn> {
-        let refused = |when: &str| Err(Error::new(Code::InvalidArgument, format!("{operation} is not allowed {when}")));
+        let refused = |when: &str| {
+            Err(Error::new(
+                Code::InvalidArgument,
+                format!("{operation} is not allowed {when}"),
+            ))
+        };
         match &mut self.turn {
             None => refused("outside a turn"),
             Some(turn) if turn.rights == Rights::Nothing => refused("in snapshot-state"),
-            Some(turn) if turn.rights == Rights::Read && needed == Rights::All => refused("in init(restore(..))"),
+            Some(turn) if turn.rights == Rights::Read && needed == Rights::All => {
+                refused("in init(restore(..))")
+            }
             Some(turn) => Ok(turn),
         }
     }
@@ -98,7 +111,11 @@ macro_rules! journaled {
 use journaled;
 
 /// The journal's answer, if it has one.
-fn answered<T: Recorded>(turn: &mut Turn, operation: &'static str, arguments: u64) -> wasmtime::Result<Option<Result<T, wit::Error>>> {
+fn answered<T: Recorded>(
+    turn: &mut Turn,
+    operation: &'static str,
+    arguments: u64,
+) -> wasmtime::Result<Option<Result<T, wit::Error>>> {
     match turn.step(operation, arguments) {
         Ok(Step::Live) => Ok(None),
         Ok(Step::Answered(Ok(bytes))) => Ok(Some(Ok(T::from_record(bytes).map_err(abort)?))),
@@ -108,7 +125,12 @@ fn answered<T: Recorded>(turn: &mut Turn, operation: &'static str, arguments: u6
 }
 
 /// Records a live result and gives it to the guest.
-fn record<T: Recorded>(turn: &mut Turn, operation: &str, arguments: u64, result: Result<T>) -> Call<T> {
+fn record<T: Recorded>(
+    turn: &mut Turn,
+    operation: &str,
+    arguments: u64,
+    result: Result<T>,
+) -> Call<T> {
     match result {
         Ok(value) => {
             turn.record(operation, arguments, Ok(value.to_record()));
@@ -124,7 +146,10 @@ fn record<T: Recorded>(turn: &mut Turn, operation: &str, arguments: u64, result:
 
 fn ends_the_turn(error: &Error) -> bool {
     use Code::{Corrupt, EffectLimit, Internal, ReplayMismatch, ShuttingDown, StoreStopped};
-    matches!(error.code, Corrupt | EffectLimit | Internal | ReplayMismatch | ShuttingDown | StoreStopped)
+    matches!(
+        error.code,
+        Corrupt | EffectLimit | Internal | ReplayMismatch | ShuttingDown | StoreStopped
+    )
 }
 
 fn abort(error: Error) -> wasmtime::Error {
@@ -138,17 +163,29 @@ fn abort(error: Error) -> wasmtime::Error {
 pub(crate) fn to_wit(error: Error) -> wit::Error {
     let mut details = error.details;
     details.push(("code".to_owned(), error.code.to_string()));
-    wit::Error { code: kind_to_wit(error.kind), message: error.message, details }
+    wit::Error {
+        code: kind_to_wit(error.kind),
+        message: error.message,
+        details,
+    }
 }
 
 /// A guest's error as callers see it. One that the guest passes on keeps its stable code.
 pub(crate) fn from_wit(error: wit::Error) -> Error {
-    let passed_on = error.details.iter().find(|(name, _)| name == "code").and_then(|(_, code)| Code::parse(code));
+    let passed_on = error
+        .details
+        .iter()
+        .find(|(name, _)| name == "code")
+        .and_then(|(_, code)| Code::parse(code));
     Error {
         code: passed_on.unwrap_or(Code::GuestError),
         kind: kind_from_wit(error.code),
         message: error.message,
-        details: error.details.into_iter().filter(|(name, _)| name != "code").collect(),
+        details: error
+            .details
+            .into_iter()
+            .filter(|(name, _)| name != "code")
+            .collect(),
     }
 }
 
@@ -168,7 +205,10 @@ fn kind_to_wit(kind: ErrorKind) -> wit::ErrorCode {
 }
 
 fn kind_from_wit(code: wit::ErrorCode) -> ErrorKind {
-    ErrorKind::ALL.into_iter().find(|kind| kind_to_wit(*kind) == code).unwrap_or(ErrorKind::Internal)
+    ErrorKind::ALL
+        .into_iter()
+        .find(|kind| kind_to_wit(*kind) == code)
+        .unwrap_or(ErrorKind::Internal)
 }
 
 impl wit::Host for HostState {}

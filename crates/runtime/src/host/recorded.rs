@@ -33,7 +33,11 @@ impl Recorded for u32 {
     }
 
     fn from_record(bytes: Bytes) -> Result<Self> {
-        bytes.as_ref().try_into().map(u32::from_be_bytes).map_err(|_| corrupt("number"))
+        bytes
+            .as_ref()
+            .try_into()
+            .map(u32::from_be_bytes)
+            .map_err(|_| corrupt("number"))
     }
 }
 
@@ -71,13 +75,26 @@ impl Recorded for Vec<Vec<WitValue>> {
     fn to_record(&self) -> Bytes {
         let tuples = self
             .iter()
-            .map(|tuple| records::Tuple::from(&tuple.iter().cloned().map(super::tuplespace::from_wit).collect::<Tuple>()))
+            .map(|tuple| {
+                records::Tuple::from(
+                    &tuple
+                        .iter()
+                        .cloned()
+                        .map(super::tuplespace::from_wit)
+                        .collect::<Tuple>(),
+                )
+            })
             .collect();
         records::Tuples { tuples }.encode_to_vec().into()
     }
 
     fn from_record(bytes: Bytes) -> Result<Self> {
-        let tuples = records::Tuples::decode(bytes).map_err(|_| corrupt("tuple"))?.tuples;
-        Ok(tuples.into_iter().map(|tuple| super::tuplespace::tuple_to_wit(tuple.into())).collect())
+        let tuples = records::Tuples::decode(bytes)
+            .map_err(|_| corrupt("tuple"))?
+            .tuples;
+        Ok(tuples
+            .into_iter()
+            .map(|tuple| super::tuplespace::tuple_to_wit(tuple.into()))
+            .collect())
     }
 }

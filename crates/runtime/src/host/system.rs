@@ -18,7 +18,9 @@ impl Host for HostState {
 
     fn random_bytes(&mut self, length: u32) -> Call<Vec<u8>> {
         if length > RANDOM_BYTES_MAX {
-            let text = format!("system.random-bytes was asked for {length} bytes; at most {RANDOM_BYTES_MAX} are given");
+            let text = format!(
+                "system.random-bytes was asked for {length} bytes; at most {RANDOM_BYTES_MAX} are given"
+            );
             return Ok(Err(to_wit(Error::new(Code::InvalidArgument, text))));
         }
         let mut bytes = vec![0; length as usize];

@@ -14,36 +14,54 @@ impl Host for HostState {
             Err(error) => return Ok(Err(to_wit(error))),
         };
         let tuple: Tuple = fields.into_iter().map(from_wit).collect();
-        let arguments = Arguments::new().record(&records::Tuple::from(&tuple)).digest();
+        let arguments = Arguments::new()
+            .record(&records::Tuple::from(&tuple))
+            .digest();
         journaled!(self, "tuplespace.write", All, arguments, |turn| {
             let id = turn.fresh_id();
             tuplespace::write(&mut turn.transaction, &scope, tuple, id)
         })
     }
 
-    async fn read(&mut self, context: Context, pattern: Vec<WitField>) -> Call<Option<Vec<WitValue>>> {
+    async fn read(
+        &mut self,
+        context: Context,
+        pattern: Vec<WitField>,
+    ) -> Call<Option<Vec<WitValue>>> {
         let scope = match self.scope(&context) {
             Ok(scope) => scope,
             Err(error) => return Ok(Err(to_wit(error))),
         };
         let (pattern, arguments) = asked(pattern);
         journaled!(self, "tuplespace.read", Read, arguments, |turn| {
-            tuplespace::read(&mut turn.transaction, &scope, pattern).await.map(|found| found.map(tuple_to_wit))
+            tuplespace::read(&mut turn.transaction, &scope, pattern)
+                .await
+                .map(|found| found.map(tuple_to_wit))
         })
     }
 
-    async fn take(&mut self, context: Context, pattern: Vec<WitField>) -> Call<Option<Vec<WitValue>>> {
+    async fn take(
+        &mut self,
+        context: Context,
+        pattern: Vec<WitField>,
+    ) -> Call<Option<Vec<WitValue>>> {
         let scope = match self.scope(&context) {
             Ok(scope) => scope,
             Err(error) => return Ok(Err(to_wit(error))),
         };
         let (pattern, arguments) = asked(pattern);
         journaled!(self, "tuplespace.take", All, arguments, |turn| {
-            tuplespace::take(&mut turn.transaction, &scope, pattern).await.map(|found| found.map(tuple_to_wit))
+            tuplespace::take(&mut turn.transaction, &scope, pattern)
+                .await
+                .map(|found| found.map(tuple_to_wit))
         })
     }
 
-    async fn read_all(&mut self, context: Context, pattern: Vec<WitField>) -> Call<Vec<Vec<WitValue>>> {
+    async fn read_all(
+        &mut self,
+        context: Context,
+        pattern: Vec<WitField>,
+    ) -> Call<Vec<Vec<WitValue>>> {
         let scope = match self.scope(&context) {
             Ok(scope) => scope,
             Err(error) => return Ok(Err(to_wit(error))),
@@ -74,12 +92,16 @@ fn asked(pattern: Vec<WitField>) -> (Pattern, u64) {
     let pattern: Pattern = pattern.into_iter().map(field_from_wit).collect();
     let mut arguments = Arguments::new();
     for field in &pattern {
-        let value = |v: &Option<Value>| records::Tuple { fields: v.iter().map(records::Value::from).collect() };
+        let value = |v: &Option<Value>| records::Tuple {
+            fields: v.iter().map(records::Value::from).collect(),
+        };
         arguments = match field {
             PatternField::Exact(exact) => arguments.number(0).record(&records::Value::from(exact)),
             PatternField::Any => arguments.number(1),
             PatternField::Typed(kind) => arguments.number(2).number(*kind as u64),
-            PatternField::Range(min, max) => arguments.number(3).record(&value(min)).record(&value(max)),
+            PatternField::Range(min, max) => {
+                arguments.number(3).record(&value(min)).record(&value(max))
+            }
             PatternField::Prefix(prefix) => arguments.number(4).text(prefix),
         };
     }
@@ -124,7 +146,9 @@ fn field_from_wit(field: WitField) -> PatternField {
             wit::ValueType::BoolType => ValueType::Bool,
             wit::ValueType::NullType => ValueType::Null,
         }),
-        WitField::Range(range) => PatternField::Range(range.min.map(from_wit), range.max.map(from_wit)),
+        WitField::Range(range) => {
+            PatternField::Range(range.min.map(from_wit), range.max.map(from_wit))
+        }
         WitField::Prefix(prefix) => PatternField::Prefix(prefix),
     }
 }

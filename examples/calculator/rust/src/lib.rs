@@ -108,7 +108,10 @@ impl Calculator {
         self.last_operation = Some(operation.to_owned());
         self.last_result = result;
         self.operation_count += 1;
-        self.history.push(Entry { operation: operation.to_owned(), result });
+        self.history.push(Entry {
+            operation: operation.to_owned(),
+            result,
+        });
         let surplus = self.history.len().saturating_sub(HISTORY_MAX);
         self.history.drain(..surplus);
     }

@@ -29,7 +29,11 @@ pub(crate) fn calculate(operation: &str, operands: &[f64]) -> Result<f64, String
         _ => return Err(format!("Unknown operation: {operation}")),
     };
     // JSON has no infinity and no NaN.
-    if result.is_finite() { Ok(result) } else { Err("The result is not a real number".into()) }
+    if result.is_finite() {
+        Ok(result)
+    } else {
+        Err("The result is not a real number".into())
+    }
 }
 
 fn takes(operation: &str, count: &str, operands: &[f64]) -> String {
@@ -52,9 +56,15 @@ mod tests {
     fn what_cannot_be_computed_is_told() {
         let error = |operation, operands| calculate(operation, operands).unwrap_err();
         assert_eq!(error("divide", &[1.0, 0.0]), "Division by zero");
-        assert_eq!(error("divide", &[1.0]), "divide takes 2 or more operands, not 1");
+        assert_eq!(
+            error("divide", &[1.0]),
+            "divide takes 2 or more operands, not 1"
+        );
         assert_eq!(error("sqrt", &[-1.0]), "Square root of a negative number");
-        assert_eq!(error("power", &[-8.0, 0.5]), "The result is not a real number");
+        assert_eq!(
+            error("power", &[-8.0, 0.5]),
+            "The result is not a real number"
+        );
         assert_eq!(error("nope", &[]), "Unknown operation: nope");
     }
 }

@@ -24,7 +24,9 @@ pub(super) fn explain(stderr: &str, stdout: &str, source: &Path) -> String {
         None => {
             let said = strip_stack(stderr).trim();
             let said = if said.is_empty() { stdout.trim() } else { said };
-            format!("componentize-py could not build {at}, and it is not a mistake in the file:\n{said}")
+            format!(
+                "componentize-py could not build {at}, and it is not a mistake in the file:\n{said}"
+            )
         }
     }
 }
@@ -36,7 +38,10 @@ fn called_host(stderr: &str) -> Option<&str> {
 
 /// The output without the Rust stack and the list of causes, which repeats the traceback's end.
 fn strip_stack(stderr: &str) -> &str {
-    let end = ["\nStack backtrace:", "\nCaused by:"].iter().filter_map(|mark| stderr.find(mark)).min();
+    let end = ["\nStack backtrace:", "\nCaused by:"]
+        .iter()
+        .filter_map(|mark| stderr.find(mark))
+        .min();
     &stderr[..end.unwrap_or(stderr.len())]
 }
 
@@ -53,15 +58,23 @@ impl Failure {
         // The first traceback is that of the tool's own start script; what it raised holds the author's.
         let (_, inner) = strip_stack(stderr).split_once("AssertionError: ")?;
         let folder = source.parent().unwrap_or(Path::new(""));
-        let mut failure = Failure { at: None, frames: Vec::new(), exception: String::new() };
+        let mut failure = Failure {
+            at: None,
+            frames: Vec::new(),
+            exception: String::new(),
+        };
         let mut is_author = false;
         for line in inner.lines() {
             if let Some((path, rest)) = frame(line) {
-                let name = path.strip_prefix(ROOT).filter(|name| !name.starts_with("plexspaces/") && *name != format!("{APP}.py"));
+                let name = path.strip_prefix(ROOT).filter(|name| {
+                    !name.starts_with("plexspaces/") && *name != format!("{APP}.py")
+                });
                 is_author = name.is_some();
                 if let Some(name) = name {
                     let path = folder.join(name).display().to_string();
-                    let number = rest.split(|c: char| !c.is_ascii_digit()).find(|part| !part.is_empty());
+                    let number = rest
+                        .split(|c: char| !c.is_ascii_digit())
+                        .find(|part| !part.is_empty());
                     failure.frames.push(format!("  File \"{path}\"{rest}"));
                     failure.at = Some((path, number.unwrap_or_default().to_owned()));
                 }
@@ -75,7 +88,10 @@ impl Failure {
         }
         // A traceback's last word is "SomeError: text" or "SomeError"; anything else is the tool's own trouble.
         let name = failure.exception.split(':').next().unwrap_or_default();
-        let is_exception = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '.' || c == '_');
+        let is_exception = !name.is_empty()
+            && name
+                .chars()
+                .all(|c| c.is_alphanumeric() || c == '.' || c == '_');
         (is_exception && inner.contains("Traceback ")).then_some(failure)
     }
 
@@ -90,7 +106,11 @@ impl Failure {
             text.push_str(line);
         }
         if let Some(module) = exception.strip_prefix("ModuleNotFoundError: No module named ") {
-            let package = module.trim_matches('\'').split('.').next().unwrap_or_default();
+            let package = module
+                .trim_matches('\'')
+                .split('.')
+                .next()
+                .unwrap_or_default();
             text.push_str(&format!(
                 "\nThe build looks beside the file, in Python's standard library and in the packages of the virtual environment: \
                  `pip install {package}` there, if it is a package in pure Python"
@@ -118,13 +138,22 @@ mod tests {
     const STACK: &str = "\n\nCaused by:\n    SyntaxError: invalid syntax (a.py, line 4)\n\nStack backtrace:\n   0: <anyhow::Error>::msg\n";
 
     fn explained(middle: &str) -> String {
-        explain(&format!("{START}{middle}{STACK}"), "", Path::new("src/a.py"))
+        explain(
+            &format!("{START}{middle}{STACK}"),
+            "",
+            Path::new("src/a.py"),
+        )
     }
 
     #[test]
     fn a_syntax_error_has_the_authors_file_and_line() {
-        let text = explained("  File \"/0/a.py\", line 4\n    def g(:\n          ^\nSyntaxError: invalid syntax\n");
-        assert_eq!(text, "src/a.py:4: SyntaxError: invalid syntax\n  File \"src/a.py\", line 4\n    def g(:\n          ^");
+        let text = explained(
+            "  File \"/0/a.py\", line 4\n    def g(:\n          ^\nSyntaxError: invalid syntax\n",
+        );
+        assert_eq!(
+            text,
+            "src/a.py:4: SyntaxError: invalid syntax\n  File \"src/a.py\", line 4\n    def g(:\n          ^"
+        );
     }
 
     #[test]
@@ -140,19 +169,38 @@ mod tests {
 
     #[test]
     fn a_missing_module_comes_with_advice() {
-        let text = explained("  File \"/0/a.py\", line 1, in <module>\n    import nope.x\nModuleNotFoundError: No module named 'nope'\n");
-        assert!(text.contains("src/a.py:1: ModuleNotFoundError") && text.contains("`pip install nope`"), "{text}");
+        let text = explained(
+            "  File \"/0/a.py\", line 1, in <module>\n    import nope.x\nModuleNotFoundError: No module named 'nope'\n",
+        );
+        assert!(
+            text.contains("src/a.py:1: ModuleNotFoundError") && text.contains("`pip install nope`"),
+            "{text}"
+        );
     }
 
     #[test]
     fn a_host_call_at_import_is_named() {
-        let text = explain("AssertionError: 1\n\nCaused by:\n    1: called trapping stub: plexspaces:actor/system@0.1.0#now\n", "", Path::new("a.py"));
-        assert!(text.starts_with("a.py calls the host's system@0.1.0#now while it is imported"), "{text}");
+        let text = explain(
+            "AssertionError: 1\n\nCaused by:\n    1: called trapping stub: plexspaces:actor/system@0.1.0#now\n",
+            "",
+            Path::new("a.py"),
+        );
+        assert!(
+            text.starts_with("a.py calls the host's system@0.1.0#now while it is imported"),
+            "{text}"
+        );
     }
 
     #[test]
     fn other_failures_are_shown_without_the_stack() {
-        let text = explain("Error: disk is full\n\nStack backtrace:\n 0: x\n", "", Path::new("a.py"));
-        assert!(text.ends_with("not a mistake in the file:\nError: disk is full"), "{text}");
+        let text = explain(
+            "Error: disk is full\n\nStack backtrace:\n 0: x\n",
+            "",
+            Path::new("a.py"),
+        );
+        assert!(
+            text.ends_with("not a mistake in the file:\nError: disk is full"),
+            "{text}"
+        );
     }
 }

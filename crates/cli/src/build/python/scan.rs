@@ -36,7 +36,9 @@ impl Scan {
             if skipped.is_some_and(|indent| line.indent > indent) {
                 continue;
             }
-            let idle = line.code.starts_with("if __name__") || line.code.starts_with("if TYPE_CHECKING") || line.code.starts_with("if typing.TYPE_CHECKING");
+            let idle = line.code.starts_with("if __name__")
+                || line.code.starts_with("if TYPE_CHECKING")
+                || line.code.starts_with("if typing.TYPE_CHECKING");
             skipped = idle.then_some(line.indent);
             if !idle {
                 for statement in line.code.split(';') {
@@ -56,23 +58,36 @@ impl Scan {
         // `try: import a` and its like: what counts stands after the colon.
         let statement = ["import ", "from "]
             .into_iter()
-            .find_map(|word| statement.split_once(&format!(": {word}")).map(|(_, rest)| format!("{word}{rest}")))
+            .find_map(|word| {
+                statement
+                    .split_once(&format!(": {word}"))
+                    .map(|(_, rest)| format!("{word}{rest}"))
+            })
             .unwrap_or_else(|| statement.to_owned());
         let mut bound = Vec::new();
         if let Some(rest) = statement.strip_prefix("import ") {
             for part in rest.split(',') {
                 let module = part.split_whitespace().next().unwrap_or_default();
                 if is_dotted_name(module) {
-                    self.imports.push(Import { level: 0, module: module.to_owned(), names: Vec::new() });
+                    self.imports.push(Import {
+                        level: 0,
+                        module: module.to_owned(),
+                        names: Vec::new(),
+                    });
                 }
             }
         } else if let Some(rest) = statement.strip_prefix("from") {
-            bound = self.from_import(rest);
-        } else if let Some(rest) = statement.strip_prefix("def ").or_else(|| statement.strip_prefix("async def ")) {
+            bound = self.take_from_import(rest);
+        } else if let Some(rest) = statement
+            .strip_prefix("def ")
+            .or_else(|| statement.strip_prefix("async def "))
+        {
             bound.extend(leading_name(rest));
         } else if let Some(name) = leading_name(&statement) {
             let rest = statement[name.len()..].trim_start();
-            if (rest.starts_with('=') && !rest.starts_with("==")) || (rest.starts_with(':') && rest.contains('=')) {
+            if (rest.starts_with('=') && !rest.starts_with("=="))
+                || (rest.starts_with(':') && rest.contains('='))
+            {
                 bound.push(name);
             }
         }
@@ -82,16 +97,30 @@ impl Scan {
     }
 
     /// Takes what follows `from`, and gives the names that it binds.
-    fn from_import(&mut self, rest: &str) -> Vec<String> {
-        let Some((from, names)) = rest.split_once(" import").or_else(|| rest.split_once(".import")) else { return Vec::new() };
+    fn take_from_import(&mut self, rest: &str) -> Vec<String> {
+        let Some((from, names)) = rest
+            .split_once(" import")
+            .or_else(|| rest.split_once(".import"))
+        else {
+            return Vec::new();
+        };
         let from = from.trim();
         let module = from.trim_start_matches('.');
         if !(module.is_empty() || is_dotted_name(module)) {
             return Vec::new();
         }
-        let mut import = Import { level: from.len() - module.len(), module: module.to_owned(), names: Vec::new() };
+        let mut import = Import {
+            level: from.len() - module.len(),
+            module: module.to_owned(),
+            names: Vec::new(),
+        };
         let mut bound = Vec::new();
-        for part in names.trim().trim_start_matches('(').trim_end_matches(')').split(',') {
+        for part in names
+            .trim()
+            .trim_start_matches('(')
+            .trim_end_matches(')')
+            .split(',')
+        {
             let words: Vec<_> = part.split_whitespace().collect();
             match words[..] {
                 [name] if is_dotted_name(name) => bound.push(name.to_owned()),
@@ -106,14 +135,20 @@ impl Scan {
 }
 
 fn leading_name(text: &str) -> Option<String> {
-    let name: String = text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+    let name: String = text
+        .chars()
+        .take_while(|c| c.is_alphanumeric() || *c == '_')
+        .collect();
     Some(name).filter(|name| is_dotted_name(name))
 }
 
 fn is_dotted_name(text: &str) -> bool {
     !text.is_empty()
         && text.split('.').all(|part| {
-            part.chars().next().is_some_and(|c| c.is_alphabetic() || c == '_') && part.chars().all(|c| c.is_alphanumeric() || c == '_')
+            part.chars()
+                .next()
+                .is_some_and(|c| c.is_alphabetic() || c == '_')
+                && part.chars().all(|c| c.is_alphanumeric() || c == '_')
         })
 }
 
@@ -135,9 +170,9 @@ fn logical_lines(text: &str) -> (Vec<Line>, Option<(usize, &'static str)>) {
         match c {
             '#' => rest = &rest[rest.find('\n').unwrap_or(rest.len())..],
             '"' | '\'' => {
-                let string = string_len(rest);
-                let (len, is_closed) = string;
-                if !is_closed && unclosed_string.is_none() && rest[..len].ends_with(|_| true) && len == rest.len() {
+                let (len, is_closed) = string_len(rest);
+                // One that ends with its line hides nothing that follows.
+                if !is_closed && len == rest.len() {
                     unclosed_string = Some((number, "a string"));
                 }
                 number += rest[..len].matches('\n').count();
@@ -180,7 +215,10 @@ fn logical_lines(text: &str) -> (Vec<Line>, Option<(usize, &'static str)>) {
 fn finish(lines: &mut Vec<Line>, code: &mut String) {
     let indent = code.len() - code.trim_start().len();
     if !code.trim().is_empty() {
-        lines.push(Line { indent, code: code.trim().to_owned() });
+        lines.push(Line {
+            indent,
+            code: code.trim().to_owned(),
+        });
     }
     code.clear();
 }
@@ -190,7 +228,11 @@ fn finish(lines: &mut Vec<Line>, code: &mut String) {
 fn string_len(text: &str) -> (usize, bool) {
     let quote = &text[..1];
     let triple = quote.repeat(3);
-    let closing = if text.starts_with(&triple) { triple.as_str() } else { quote };
+    let closing = if text.starts_with(&triple) {
+        triple.as_str()
+    } else {
+        quote
+    };
     let mut at = closing.len();
     while at < text.len() {
         let rest = &text[at..];
@@ -202,7 +244,11 @@ fn string_len(text: &str) -> (usize, bool) {
         }
         // A backslash takes the next character with it, in raw strings too as far as the end is concerned.
         let skipped = if rest.starts_with('\\') { 2 } else { 1 };
-        at += rest.chars().take(skipped).map(char::len_utf8).sum::<usize>();
+        at += rest
+            .chars()
+            .take(skipped)
+            .map(char::len_utf8)
+            .sum::<usize>();
     }
     (text.len(), false)
 }
@@ -219,7 +265,11 @@ mod tests {
         Scan::of(text)
             .imports
             .iter()
-            .map(|i| format!("{}{} {}", ".".repeat(i.level), i.module, i.names.join("+")).trim_end().to_owned())
+            .map(|i| {
+                format!("{}{} {}", ".".repeat(i.level), i.module, i.names.join("+"))
+                    .trim_end()
+                    .to_owned()
+            })
             .collect()
     }
 
@@ -227,7 +277,10 @@ mod tests {
     fn top_level_functions_and_names_count() {
         let text = "def a(x,\n  y):\n    def inner(): pass\n    z = 1\nasync def b(): pass\nc = 1\nd: int = 2\ne == 3\nf()\nif x:\n    def g(): pass\n";
         assert_eq!(names(text), ["a", "b", "c", "d"]);
-        assert_eq!(names("from m import (a,\n  b as c,\n)\nfrom n import *\nimport o\n"), ["a", "c"]);
+        assert_eq!(
+            names("from m import (a,\n  b as c,\n)\nfrom n import *\nimport o\n"),
+            ["a", "c"]
+        );
     }
 
     #[test]
@@ -244,15 +297,24 @@ mod tests {
         }
         assert_eq!(names("x = 'unclosed\ndef a(): pass\n"), ["a", "x"]);
         assert_eq!(names("x = 1 + \\\n  2\ndef a(): pass\n"), ["a", "x"]);
-        assert_eq!(names("\u{feff}def a(): pass\r\ndef ü(): pass\r\n"), ["a", "ü"]);
+        assert_eq!(
+            names("\u{feff}def a(): pass\r\ndef ü(): pass\r\n"),
+            ["a", "ü"]
+        );
     }
 
     #[test]
     fn imports_are_found_at_every_depth() {
         let text = "import a, b.c as d\ndef f():\n    import json\n    from x.y import (z,\n      w as v)\ntry: import u\nexcept: pass\nx = 1; import s\n";
         assert_eq!(imports(text), ["a", "b.c", "json", "x.y z+w", "u", "s"]);
-        assert_eq!(imports("from . import a\nfrom .b import c\nfrom ..d.e import f\n"), [". a", ".b c", "..d.e f"]);
-        assert_eq!(imports("# import a\n'import b'\nimportant = 1\nfromage = 2\nyield_from = x.imports\n"), [""; 0]);
+        assert_eq!(
+            imports("from . import a\nfrom .b import c\nfrom ..d.e import f\n"),
+            [". a", ".b c", "..d.e f"]
+        );
+        assert_eq!(
+            imports("# import a\n'import b'\nimportant = 1\nfromage = 2\nyield_from = x.imports\n"),
+            [""; 0]
+        );
     }
 
     #[test]

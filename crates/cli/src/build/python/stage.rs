@@ -37,27 +37,61 @@ impl Stage {
     /// Reads `source` and follows its imports.
     pub(super) fn collect(source: &Path) -> Result<Stage> {
         let module = source.file_stem().and_then(|stem| stem.to_str());
-        let module = module.with_context(|| format!("the name of {} is no text", source.display()))?.to_owned();
+        let module = module
+            .with_context(|| format!("the name of {} is no text", source.display()))?
+            .to_owned();
         if RESERVED.contains(&module.as_str()) {
-            bail!("{} has a name that the build uses itself: rename it", source.display());
+            bail!(
+                "{} has a name that the build uses itself: rename it",
+                source.display()
+            );
         }
         let folder = source.parent().unwrap_or(Path::new("")).to_owned();
-        let mut walk = Walk { folder, files: BTreeMap::new(), imports: BTreeMap::new() };
+        let mut walk = Walk {
+            folder,
+            files: BTreeMap::new(),
+            imports: BTreeMap::new(),
+        };
         let scan = walk.read(&format!("{module}.py"), &module)?;
         walk.follow(&scan, &module, false)?;
-        let files = walk.files.into_iter().map(|(name, content)| File { name, content }).collect();
-        Ok(Stage { module, scan, files, imports: walk.imports })
+        let files = walk
+            .files
+            .into_iter()
+            .map(|(name, content)| File { name, content })
+            .collect();
+        Ok(Stage {
+            module,
+            scan,
+            files,
+            imports: walk.imports,
+        })
     }
 
     /// The folder of installed packages, if the files import any from there.
     pub(super) fn installed_packages(&self, componentize_py: &Path) -> Option<PathBuf> {
         let active = tools::variable("VIRTUAL_ENV").map(PathBuf::from);
-        let of_tool = componentize_py.parent().and_then(Path::parent).map(Path::to_owned);
-        let packages = active.into_iter().chain(of_tool).find_map(|root| tools::site_packages(&root))?;
-        let own: BTreeSet<_> = self.files.iter().filter_map(|file| file.name.split(['/', '.']).next()).collect();
-        let tops: BTreeSet<_> = self.imports.keys().filter_map(|module| module.split('.').next()).collect();
+        let of_tool = componentize_py
+            .parent()
+            .and_then(Path::parent)
+            .map(Path::to_owned);
+        let packages = active
+            .into_iter()
+            .chain(of_tool)
+            .find_map(|root| tools::site_packages(&root))?;
+        let own: BTreeSet<_> = self
+            .files
+            .iter()
+            .filter_map(|file| file.name.split(['/', '.']).next())
+            .collect();
+        let tops: BTreeSet<_> = self
+            .imports
+            .keys()
+            .filter_map(|module| module.split('.').next())
+            .collect();
         let is_installed = |top: &&str| {
-            !own.contains(top) && !RESERVED.contains(top) && (packages.join(top).is_dir() || packages.join(format!("{top}.py")).is_file())
+            !own.contains(top)
+                && !RESERVED.contains(top)
+                && (packages.join(top).is_dir() || packages.join(format!("{top}.py")).is_file())
         };
         let uses_any = tops.iter().any(is_installed);
         uses_any.then_some(packages)
@@ -66,10 +100,17 @@ impl Stage {
 
 /// What is installed in a folder of packages: each distribution's name with its list of files and their digests.
 pub(super) fn installed_versions(packages: &Path) -> Vec<(String, Vec<u8>)> {
-    let Ok(entries) = fs::read_dir(packages) else { return Vec::new() };
+    let Ok(entries) = fs::read_dir(packages) else {
+        return Vec::new();
+    };
     let mut versions: Vec<_> = entries
         .filter_map(Result::ok)
-        .map(|entry| (entry.file_name().to_string_lossy().into_owned(), entry.path()))
+        .map(|entry| {
+            (
+                entry.file_name().to_string_lossy().into_owned(),
+                entry.path(),
+            )
+        })
         .filter(|(name, _)| name.ends_with(".dist-info"))
         .map(|(name, path)| (name, fs::read(path.join("RECORD")).unwrap_or_default()))
         .collect();
@@ -89,7 +130,9 @@ impl Walk {
         let path = self.folder.join(name);
         let content = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
         if self.files.len() >= FILES_MAX {
-            bail!("the modules beside {module} import more than {FILES_MAX} files of that folder: move the actor into a folder of its own");
+            bail!(
+                "the modules beside {module} import more than {FILES_MAX} files of that folder: move the actor into a folder of its own"
+            );
         }
         let scan = Scan::of(&String::from_utf8_lossy(&content));
         self.files.insert(name.to_owned(), content);
@@ -98,8 +141,13 @@ impl Walk {
 
     fn follow(&mut self, scan: &Scan, module: &str, is_package: bool) -> Result<()> {
         for import in &scan.imports {
-            let Some(target) = absolute(import, module, is_package) else { continue };
-            self.imports.entry(target.clone()).or_default().extend(import.names.iter().cloned());
+            let Some(target) = absolute(import, module, is_package) else {
+                continue;
+            };
+            self.imports
+                .entry(target.clone())
+                .or_default()
+                .extend(import.names.iter().cloned());
             self.take(&target)?;
             for name in &import.names {
                 self.take(&format!("{target}.{name}"))?;
@@ -116,8 +164,13 @@ impl Walk {
         }
         for len in 1..=parts.len() {
             let stem = parts[..len].join("/");
-            let candidates = [(format!("{stem}/__init__.py"), true), (format!("{stem}.py"), false)];
-            let found = candidates.into_iter().find(|(name, _)| self.folder.join(name).is_file());
+            let candidates = [
+                (format!("{stem}/__init__.py"), true),
+                (format!("{stem}.py"), false),
+            ];
+            let found = candidates
+                .into_iter()
+                .find(|(name, _)| self.folder.join(name).is_file());
             let Some((name, is_package)) = found else {
                 // A folder without `__init__.py` is a package too, but has nothing to read.
                 if self.folder.join(&stem).is_dir() {
@@ -141,7 +194,11 @@ fn absolute(import: &Import, module: &str, is_package: bool) -> Option<String> {
         return Some(import.module.clone());
     }
     let mut package: Vec<_> = module.split('.').collect();
-    let up = if is_package { import.level - 1 } else { import.level };
+    let up = if is_package {
+        import.level - 1
+    } else {
+        import.level
+    };
     package.truncate(package.len().checked_sub(up)?);
     package.extend(Some(import.module.as_str()).filter(|name| !name.is_empty()));
     Some(package.join(".")).filter(|name| !name.is_empty())
@@ -164,7 +221,10 @@ mod tests {
     #[test]
     fn only_what_is_imported_is_taken() {
         let dir = folder(&[
-            ("a.py", "import json, b\nfrom p.q import r\nfrom plexspaces import host\n"),
+            (
+                "a.py",
+                "import json, b\nfrom p.q import r\nfrom plexspaces import host\n",
+            ),
             ("b.py", "def f():\n  import c\n"),
             ("c.py", "import a\n"),
             ("other.py", ""),
@@ -177,24 +237,54 @@ mod tests {
         ]);
         let stage = Stage::collect(&dir.path().join("a.py")).unwrap();
         let names: Vec<_> = stage.files.iter().map(|file| file.name.as_str()).collect();
-        assert_eq!(names, ["a.py", "b.py", "c.py", "p/__init__.py", "p/q/r.py", "p/q/t.py", "p/s.py"]);
+        assert_eq!(
+            names,
+            [
+                "a.py",
+                "b.py",
+                "c.py",
+                "p/__init__.py",
+                "p/q/r.py",
+                "p/q/t.py",
+                "p/s.py"
+            ]
+        );
         let imports: Vec<_> = stage.imports.keys().map(String::as_str).collect();
-        assert_eq!(imports, ["a", "b", "c", "json", "p", "p.q", "plexspaces", "x"]);
+        assert_eq!(
+            imports,
+            ["a", "b", "c", "json", "p", "p.q", "plexspaces", "x"]
+        );
         assert_eq!(stage.module, "a");
     }
 
     #[test]
     fn names_of_the_build_are_refused() {
         let dir = folder(&[("plexspaces.py", "")]);
-        assert!(Stage::collect(&dir.path().join("plexspaces.py")).err().unwrap().to_string().contains("rename"));
+        assert!(
+            Stage::collect(&dir.path().join("plexspaces.py"))
+                .err()
+                .unwrap()
+                .to_string()
+                .contains("rename")
+        );
     }
 
     #[test]
     fn relative_imports_start_at_their_package() {
-        let import = |level, module: &str| Import { level, module: module.into(), names: vec![] };
-        assert_eq!(absolute(&import(1, "x"), "p.m", false).as_deref(), Some("p.x"));
+        let import = |level, module: &str| Import {
+            level,
+            module: module.into(),
+            names: vec![],
+        };
+        assert_eq!(
+            absolute(&import(1, "x"), "p.m", false).as_deref(),
+            Some("p.x")
+        );
         assert_eq!(absolute(&import(1, "x"), "p", true).as_deref(), Some("p.x"));
-        assert_eq!(absolute(&import(2, "x"), "p.m", false).as_deref(), Some("x"));
+        assert_eq!(
+            absolute(&import(2, "x"), "p.m", false).as_deref(),
+            Some("x")
+        );
         assert_eq!(absolute(&import(1, ""), "m", false), None);
         assert_eq!(absolute(&import(3, "x"), "m", false), None);
     }
@@ -207,14 +297,24 @@ mod tests {
             ("env/pyvenv.cfg", ""),
             ("env/bin/componentize-py", ""),
             ("env/lib/python3.11/site-packages/yaml/__init__.py", ""),
-            ("env/lib/python3.11/site-packages/yaml-1.dist-info/RECORD", "r"),
+            (
+                "env/lib/python3.11/site-packages/yaml-1.dist-info/RECORD",
+                "r",
+            ),
         ]);
         let tool = dir.path().join("env/bin/componentize-py");
-        let of = |name: &str| Stage::collect(&dir.path().join(name)).unwrap().installed_packages(&tool);
+        let of = |name: &str| {
+            Stage::collect(&dir.path().join(name))
+                .unwrap()
+                .installed_packages(&tool)
+        };
         // An active environment would come first; the test suite may run inside one.
         if tools::variable("VIRTUAL_ENV").is_none() {
             let packages = of("a.py").unwrap();
-            assert_eq!(installed_versions(&packages), [("yaml-1.dist-info".to_owned(), b"r".to_vec())]);
+            assert_eq!(
+                installed_versions(&packages),
+                [("yaml-1.dist-info".to_owned(), b"r".to_vec())]
+            );
             assert_eq!(of("b.py"), None);
         }
     }

@@ -31,17 +31,28 @@ struct Counter {
 
 impl Activation for Counter {
     fn create(args: &[u8]) -> Result<Self, Error> {
-        let count = if args.is_empty() { 0 } else { number(text(args)?)? };
+        let count = if args.is_empty() {
+            0
+        } else {
+            number(text(args)?)?
+        };
         Ok(Counter { count })
     }
 
     fn restore(state: &[u8]) -> Result<Self, Error> {
-        Ok(Counter { count: number(text(state)?)? })
+        Ok(Counter {
+            count: number(text(state)?)?,
+        })
     }
 }
 
 impl GenServer for Counter {
-    fn handle_request(&mut self, _from: &str, msg_type: &str, payload: &[u8]) -> Result<Vec<u8>, Error> {
+    fn handle_request(
+        &mut self,
+        _from: &str,
+        msg_type: &str,
+        payload: &[u8],
+    ) -> Result<Vec<u8>, Error> {
         let payload = text(payload)?;
         match msg_type {
             "add" => self.count += number(payload)?,
@@ -49,11 +60,14 @@ impl GenServer for Counter {
             "fail_after_add" => {
                 self.count += number(payload)?;
                 tuplespace::write(tuple!["counter", "lost", self.count])?;
-                return Err(Error::failed_precondition("failed after the add, as asked").with("count", self.count));
+                return Err(Error::failed_precondition("failed after the add, as asked")
+                    .with("count", self.count));
             }
             "spawn" => {
                 let key = Some(payload).filter(|key| !key.is_empty());
-                return Ok(messaging::spawn("counter", key, self.count.to_string().as_bytes())?.into());
+                return Ok(
+                    messaging::spawn("counter", key, self.count.to_string().as_bytes())?.into(),
+                );
             }
             "ask" => return ask(payload),
             "add_ask" => {
@@ -73,15 +87,30 @@ impl GenServer for Counter {
             "self" => return Ok(messaging::self_id()?.into()),
             "write" => tuplespace::write(tuple!["counter", payload, self.count])?,
             "tuples" => {
-                let pattern = if payload.is_empty() { pattern!["counter", _, _] } else { pattern!["counter", payload, _] };
+                let pattern = if payload.is_empty() {
+                    pattern!["counter", _, _]
+                } else {
+                    pattern!["counter", payload, _]
+                };
                 return Ok(tuplespace::count(pattern)?.to_string().into());
             }
             "checkpoint" => {
                 durability::checkpoint()?;
                 return Ok(durability::sequence()?.to_string().into());
             }
-            "sequence" => return Ok(format!("{} {}", durability::sequence()?, durability::is_replaying()?).into()),
-            other => return Err(Error::invalid_argument(format!("unknown message type {other:?}"))),
+            "sequence" => {
+                return Ok(format!(
+                    "{} {}",
+                    durability::sequence()?,
+                    durability::is_replaying()?
+                )
+                .into());
+            }
+            other => {
+                return Err(Error::invalid_argument(format!(
+                    "unknown message type {other:?}"
+                )));
+            }
         }
         Ok(self.count.to_string().into())
     }
@@ -124,11 +153,13 @@ fn message(text: &str) -> Result<(&str, &str, &str), Error> {
 }
 
 fn split(text: &str) -> Result<(&str, &str), Error> {
-    text.split_once(' ').ok_or_else(|| Error::invalid_argument(format!("two words expected, not {text:?}")))
+    text.split_once(' ')
+        .ok_or_else(|| Error::invalid_argument(format!("two words expected, not {text:?}")))
 }
 
 fn number(text: &str) -> Result<i64, Error> {
-    text.parse().map_err(|e| Error::invalid_argument(format!("{text:?} is no number: {e}")))
+    text.parse()
+        .map_err(|e| Error::invalid_argument(format!("{text:?} is no number: {e}")))
 }
 
 fn text(bytes: &[u8]) -> Result<&str, Error> {

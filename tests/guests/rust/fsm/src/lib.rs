@@ -23,12 +23,20 @@ impl Activation for Turnstile {
 
     fn restore(state: &[u8]) -> Result<Self, Error> {
         let bytes = <[u8; 8]>::try_from(state).map_err(Error::internal)?;
-        Ok(Turnstile { passed: u64::from_le_bytes(bytes) })
+        Ok(Turnstile {
+            passed: u64::from_le_bytes(bytes),
+        })
     }
 }
 
 impl GenFsm for Turnstile {
-    fn handle_transition(&mut self, state: &str, _: &str, msg_type: &str, _: &[u8]) -> Result<Transition, Error> {
+    fn handle_transition(
+        &mut self,
+        state: &str,
+        _: &str,
+        msg_type: &str,
+        _: &[u8],
+    ) -> Result<Transition, Error> {
         Ok(match (state, msg_type) {
             (_, "coin") => Transition::to("open").reply("thanks"),
             ("open", "push") => {
@@ -39,7 +47,9 @@ impl GenFsm for Turnstile {
             (state, "state") => Transition::stay().reply(state),
             (_, "passed") => Transition::stay().reply(self.passed.to_string()),
             (state, other) => {
-                return Err(Error::failed_precondition(format!("no {other:?} in state {state:?}")));
+                return Err(Error::failed_precondition(format!(
+                    "no {other:?} in state {state:?}"
+                )));
             }
         })
     }

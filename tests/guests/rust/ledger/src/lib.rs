@@ -32,12 +32,20 @@ impl Activation for Account {
 
     fn restore(state: &[u8]) -> Result<Self, Error> {
         let [balance, booked] = words(state)?;
-        Ok(Account { balance: number(balance)?, booked: number(booked)? })
+        Ok(Account {
+            balance: number(balance)?,
+            booked: number(booked)?,
+        })
     }
 }
 
 impl GenServer for Account {
-    fn handle_request(&mut self, _from: &str, msg_type: &str, payload: &[u8]) -> Result<Vec<u8>, Error> {
+    fn handle_request(
+        &mut self,
+        _from: &str,
+        msg_type: &str,
+        payload: &[u8],
+    ) -> Result<Vec<u8>, Error> {
         match msg_type {
             "deposit" | "credit_ask" => self.credit(payload)?,
             "transfer" => {
@@ -50,7 +58,8 @@ impl GenServer for Account {
                 let [to, amount, op] = words(payload)?;
                 self.debit(number(amount)?)?;
                 let credit = format!("{amount} {op}");
-                let theirs = messaging::ask(to, "credit_ask", credit.as_bytes(), Duration::from_secs(5))?;
+                let theirs =
+                    messaging::ask(to, "credit_ask", credit.as_bytes(), Duration::from_secs(5))?;
                 tell(op, number(amount)?)?;
                 let mut reply = format!("{} ", self.balance).into_bytes();
                 reply.extend(theirs);
@@ -58,7 +67,11 @@ impl GenServer for Account {
             }
             "balance" => {}
             "count" => return Ok(self.booked.to_string().into()),
-            other => return Err(Error::invalid_argument(format!("unknown message type {other:?}"))),
+            other => {
+                return Err(Error::invalid_argument(format!(
+                    "unknown message type {other:?}"
+                )));
+            }
         }
         Ok(self.balance.to_string().into())
     }
@@ -86,12 +99,20 @@ impl Account {
         let [amount, op] = words(payload)?;
         self.balance += positive(number(amount)?)?;
         self.booked += 1;
-        if op == "fail" { Err(Error::failed_precondition("failed after the credit, as asked")) } else { Ok(()) }
+        if op == "fail" {
+            Err(Error::failed_precondition(
+                "failed after the credit, as asked",
+            ))
+        } else {
+            Ok(())
+        }
     }
 
     fn debit(&mut self, amount: i64) -> Result<(), Error> {
         if positive(amount)? > self.balance {
-            return Err(Error::failed_precondition("insufficient funds").with("balance", self.balance).with("amount", amount));
+            return Err(Error::failed_precondition("insufficient funds")
+                .with("balance", self.balance)
+                .with("amount", amount));
         }
         self.balance -= amount;
         self.booked += 1;
@@ -101,19 +122,34 @@ impl Account {
 
 fn tell(op: &str, amount: i64) -> Result<(), Error> {
     tuplespace::write(tuple!["transfer", op, amount])?;
-    if op == "fail" { Err(Error::failed_precondition("failed after the transfer, as asked")) } else { Ok(()) }
+    if op == "fail" {
+        Err(Error::failed_precondition(
+            "failed after the transfer, as asked",
+        ))
+    } else {
+        Ok(())
+    }
 }
 
 fn positive(amount: i64) -> Result<i64, Error> {
-    if amount > 0 { Ok(amount) } else { Err(Error::invalid_argument(format!("{amount} is no amount: it must be above 0"))) }
+    if amount > 0 {
+        Ok(amount)
+    } else {
+        Err(Error::invalid_argument(format!(
+            "{amount} is no amount: it must be above 0"
+        )))
+    }
 }
 
 fn words<const N: usize>(payload: &[u8]) -> Result<[&str; N], Error> {
     let text = std::str::from_utf8(payload).map_err(Error::invalid_argument)?;
     let words: Vec<_> = text.split(' ').collect();
-    words.try_into().map_err(|_| Error::invalid_argument(format!("{N} words expected, not {text:?}")))
+    words
+        .try_into()
+        .map_err(|_| Error::invalid_argument(format!("{N} words expected, not {text:?}")))
 }
 
 fn number<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, Error> {
-    text.parse().map_err(|e| Error::invalid_argument(format!("{text:?} is no number: {e}")))
+    text.parse()
+        .map_err(|e| Error::invalid_argument(format!("{text:?} is no number: {e}")))
 }

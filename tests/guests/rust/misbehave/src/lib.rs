@@ -38,7 +38,12 @@ impl Activation for Misbehave {
 }
 
 impl GenServer for Misbehave {
-    fn handle_request(&mut self, _from: &str, msg_type: &str, payload: &[u8]) -> Result<Vec<u8>, Error> {
+    fn handle_request(
+        &mut self,
+        _from: &str,
+        msg_type: &str,
+        payload: &[u8],
+    ) -> Result<Vec<u8>, Error> {
         let text = || std::str::from_utf8(payload).map_err(Error::invalid_argument);
         match msg_type {
             "loop" => spin(),
@@ -50,7 +55,13 @@ impl GenServer for Misbehave {
             "big" => Ok(vec![b'x'; number(text()?)?]),
             "echo" => Ok(payload.to_vec()),
             "log" => {
-                for level in [Level::Trace, Level::Debug, Level::Info, Level::Warn, Level::Error] {
+                for level in [
+                    Level::Trace,
+                    Level::Debug,
+                    Level::Info,
+                    Level::Warn,
+                    Level::Error,
+                ] {
                     log::log(level, text()?, &[("guest", "misbehave")]);
                 }
                 Ok(payload.to_vec())
@@ -65,14 +76,17 @@ impl GenServer for Misbehave {
                 Ok(Vec::new())
             }
             "send_many" => {
-                let (count, to) =
-                    text()?.split_once(' ').ok_or_else(|| Error::invalid_argument("`number target` expected"))?;
+                let (count, to) = text()?
+                    .split_once(' ')
+                    .ok_or_else(|| Error::invalid_argument("`number target` expected"))?;
                 for n in 0..number::<u32>(count)? {
                     messaging::send(to, "many", n.to_string().as_bytes())?;
                 }
                 Ok(Vec::new())
             }
-            other => Err(Error::invalid_argument(format!("unknown message type {other:?}"))),
+            other => Err(Error::invalid_argument(format!(
+                "unknown message type {other:?}"
+            ))),
         }
     }
 }
@@ -116,12 +130,18 @@ fn trap() -> ! {
 }
 
 fn error(code: &str) -> Error {
-    match ErrorCode::ALL.into_iter().find(|known| known.as_str() == code) {
-        Some(known) => Error::new(known, "as asked").with("code", code).with("guest", "misbehave"),
+    match ErrorCode::ALL
+        .into_iter()
+        .find(|known| known.as_str() == code)
+    {
+        Some(known) => Error::new(known, "as asked")
+            .with("code", code)
+            .with("guest", "misbehave"),
         None => Error::invalid_argument(format!("no code is called {code:?}")),
     }
 }
 
 fn number<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, Error> {
-    text.parse().map_err(|e| Error::invalid_argument(format!("{text:?} is no number: {e}")))
+    text.parse()
+        .map_err(|e| Error::invalid_argument(format!("{text:?} is no number: {e}")))
 }
