@@ -169,7 +169,7 @@ impl Exports {
     fn find(component: &Component) -> Self {
         let find = |interface: &str, function: &str| {
             let interface =
-                component.get_export_index(None, &format!("{PACKAGE}/{interface}@{VERSION}"))?;
+                component.get_export_index(None, format!("{PACKAGE}/{interface}@{VERSION}"))?;
             component.get_export_index(Some(&interface), function)
         };
         Exports {

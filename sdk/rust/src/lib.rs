@@ -2,8 +2,8 @@
 //!
 //! # The modules
 //!
-//! * [`actor`]: the traits to implement and, at the crate's root, the [`actor!`] macro that exports them.
-//! * [`error`]: failures as values, in both directions.
+//! * [`actor`](mod@actor): the traits to implement and, at the crate's root, the [`actor!`] macro that exports them.
+//! * [`error`](mod@error): failures as values, in both directions.
 //! * [`messaging`]: send, ask, spawn, stop.
 //! * [`tuplespace`]: tuples, patterns, [`tuple!`] and [`pattern!`].
 //! * [`durability`], [`system`], [`log`]: checkpoints, time and randomness, the node's log.

@@ -118,11 +118,10 @@ impl Actor {
             && life.tail_turns > 0
             && life.hot.is_some()
             && life.unfinished.is_none()
+            && let Err(failed) = self.checkpoint_now().await
         {
-            if let Err(failed) = self.checkpoint_now().await {
-                // Its journal has everything; the next activation replays it.
-                tracing::warn!(actor = %self.id, "passive without a checkpoint: {}", failed.error);
-            }
+            // Its journal has everything; the next activation replays it.
+            tracing::warn!(actor = %self.id, "passive without a checkpoint: {}", failed.error);
         }
     }
 

@@ -189,11 +189,11 @@ impl Actor {
         for (key, value) in &life.with_next {
             batch.put(key.clone(), value.clone());
         }
-        let outcome = Ok(answer.reply);
+        let reply = answer.reply;
+        let outcome = Ok(reply.clone());
         let reply_to = self
             .acknowledge(&mut batch, envelope, &outcome, time)
             .await?;
-        let reply = outcome.expect("a reply, from above");
         let committed = loop {
             match shared.commit(batch.clone()).await {
                 Err(plexspaces_store::Error::Conflict { key, .. }) if Some(&key) == reply_to => {

@@ -1,5 +1,7 @@
 //! A node in the test's own process, over any store.
 
+#![allow(unreachable_pub, dead_code, missing_docs)]
+
 use bytes::Bytes;
 use plexspaces_core::{ActorId, Result, Scope};
 use plexspaces_node::{Deploy, Node, Options, Request};
