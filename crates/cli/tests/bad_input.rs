@@ -107,14 +107,36 @@ async fn an_upload_that_is_no_actor_is_refused_and_not_kept() {
 async fn an_import_that_nobody_has_is_named() {
     let home = Home::new();
     let node = node(&home).await;
-    let other = component(
-        r#"(component (import "other:world/thing@1.0.0" (instance (export "f" (func)))))"#,
+    let before = applications(&node).await;
+    // An actor of a later contract: an interface with a name of the same length takes the place of a known one.
+    let other = replaced(
+        &guest("counter"),
+        b"actor/tuplespace@",
+        b"actor/telepathic@",
     );
     let detail = node
         .upload("bad", "bad", "1", &other, None)
         .await
         .refused(400, "PS2003");
-    names(&detail, "other:world/thing");
+    names(&detail, "plexspaces:actor/telepathic@0.1.0");
+    unharmed(&home, node, &before).await;
+}
+
+/// Every `old` becomes `new`.
+fn replaced(bytes: &[u8], old: &[u8], new: &[u8]) -> Vec<u8> {
+    assert_eq!(old.len(), new.len());
+    let mut bytes = bytes.to_vec();
+    let found: Vec<_> = bytes
+        .windows(old.len())
+        .enumerate()
+        .filter(|(_, window)| *window == old)
+        .map(|(at, _)| at)
+        .collect();
+    assert!(!found.is_empty());
+    for at in found {
+        bytes[at..at + new.len()].copy_from_slice(new);
+    }
+    bytes
 }
 
 #[tokio::test]

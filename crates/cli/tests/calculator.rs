@@ -5,15 +5,23 @@ mod support;
 
 use reqwest::Method;
 use serde_json::json;
-use support::{Answer, Home, actor_path, guest, variant};
+use support::{Answer, Home, Node, actor_path, guest, variant};
+use tokio::sync::Mutex;
+
+/// Deploys a guest in Python; one at a time, so that no two processes compile the same.
+async fn deploy_python(node: &Node, name: &str, file: &str) {
+    static COMPILING: Mutex<()> = Mutex::const_new(());
+    let _alone = COMPILING.lock().await;
+    node.deploy(name, &guest(file)).await;
+}
 
 #[tokio::test]
 async fn the_calculator_computes_and_tells_what_is_wrong() {
-    let home = Home::new();
+    let home = Home::warm();
     let node = home.start();
     node.get("/healthz").await.ok();
     node.get("/readyz").await.ok();
-    node.deploy("calculator", &guest("calculator")).await;
+    deploy_python(&node, "calculator", "calculator").await;
     for (operation, operands, result) in [
         ("add", json!([10, 5]), json!(15)),
         ("subtract", json!([10, 5]), json!(5)),
@@ -43,9 +51,9 @@ async fn the_calculator_computes_and_tells_what_is_wrong() {
 
 #[tokio::test]
 async fn a_json_reply_is_typed_as_json() {
-    let home = Home::new();
+    let home = Home::warm();
     let node = home.start();
-    node.deploy("calculator", &guest("calculator")).await;
+    deploy_python(&node, "calculator", "calculator").await;
     let answer = node
         .ask(
             "calculator",
@@ -63,10 +71,10 @@ async fn a_json_reply_is_typed_as_json() {
 
 #[tokio::test]
 async fn count_history_and_tuples_survive_sigkill() {
-    let home = Home::new();
+    let home = Home::warm();
     let node = home.start();
-    node.deploy("durable", &guest("durable_calculator")).await;
-    node.deploy("shared", &guest("tuplespace_calculator")).await;
+    deploy_python(&node, "durable", "durable_calculator").await;
+    deploy_python(&node, "shared", "tuplespace_calculator").await;
     for n in 1..=5 {
         let reply = node
             .call("durable/d", json!({"operation": "add", "operands": [n, 1]}))
@@ -125,9 +133,9 @@ async fn node_is_the_same(
 
 #[tokio::test]
 async fn one_actor_takes_what_another_wrote() {
-    let home = Home::new();
+    let home = Home::warm();
     let node = home.start();
-    node.deploy("shared", &guest("tuplespace_calculator")).await;
+    deploy_python(&node, "shared", "tuplespace_calculator").await;
     node.call(
         "shared/a",
         json!({"operation": "multiply", "operands": [6, 7]}),
@@ -180,9 +188,9 @@ async fn the_same_module_compiles_once_and_a_restart_compiles_nothing() {
 
 #[tokio::test]
 async fn a_get_asks_with_the_query_as_json() {
-    let home = Home::new();
+    let home = Home::warm();
     let node = home.start();
-    node.deploy("durable", &guest("durable_calculator")).await;
+    deploy_python(&node, "durable", "durable_calculator").await;
     node.call("durable/g", json!({"operation": "add", "operands": [1, 2]}))
         .await;
     let path = format!("{}?operation=get_state", actor_path("durable/g"));
@@ -381,12 +389,12 @@ async fn an_undeployed_application_is_gone_until_it_comes_back() {
 
 #[tokio::test]
 async fn the_seeds_run_as_printed() {
-    let home = Home::new();
+    let home = Home::warm();
     let node = home.start();
     let sum = json!({"operation": "add", "operands": [10, 5]});
     let product = json!({"operation": "multiply", "operands": [10, 5]});
 
-    node.deploy("basic", &guest("seed_basic_actor")).await;
+    deploy_python(&node, "basic", "seed_basic_actor").await;
     let reply = node
         .ask("basic", "calculate", r#"{"a":2,"b":3}"#)
         .await
@@ -397,7 +405,7 @@ async fn the_seeds_run_as_printed() {
     assert_eq!(reply, json!({"error": "unknown message type"}));
 
     for seed in ["gen_server", "complete_example"] {
-        node.deploy(seed, &guest(&format!("seed_{seed}"))).await;
+        deploy_python(&node, seed, &format!("seed_{seed}")).await;
         assert_eq!(
             node.call(seed, sum.clone()).await,
             json!({"result": 15, "operation": "add"})
@@ -408,14 +416,12 @@ async fn the_seeds_run_as_printed() {
         );
     }
 
-    node.deploy("durable", &guest("seed_durable_calculator_actor"))
-        .await;
+    deploy_python(&node, "durable", "seed_durable_calculator_actor").await;
     assert_eq!(
         node.call("durable", sum.clone()).await,
         json!({"result": 15, "durable": true})
     );
-    node.deploy("tuples", &guest("seed_tuplespace_calculator_actor"))
-        .await;
+    deploy_python(&node, "tuples", "seed_tuplespace_calculator_actor").await;
     assert_eq!(
         node.call("tuples", sum.clone()).await,
         json!({"result": 15, "tuplespace_used": true})

@@ -83,10 +83,10 @@ async fn an_error_of_the_one_asked_is_the_askers_result() {
     assert_eq!(count(&node, "counter/b").await, 0);
     node.ask("counter/a", "ask", "nobody get")
         .await
-        .refused(404, "PS3001");
+        .refused(404, "PS1002");
     node.ask("counter/a", "ask", "counter/a get")
         .await
-        .refused(412, "PS3001");
+        .refused(412, "PS1011");
     assert_eq!(count(&node, "counter/a").await, 0);
     let node = again(&home, node);
     assert_eq!(count(&node, "counter/a").await, 0);
@@ -146,7 +146,7 @@ async fn a_spawned_actor_starts_with_its_arguments() {
     );
     node.ask("counter/parent", "spawn", "child")
         .await
-        .refused(409, "PS3001");
+        .refused(409, "PS1014");
     assert_eq!(node.ask("counter/child", "add", "1").await.reply(), "8");
     let node = again(&home, node);
     assert_eq!(count(&node, "counter/child").await, 8);
@@ -155,18 +155,24 @@ async fn a_spawned_actor_starts_with_its_arguments() {
 }
 
 #[tokio::test]
-async fn a_stopped_actor_answers_first_and_starts_anew() {
+async fn a_stopped_actor_answers_first_and_keeps_its_state() {
     let home = Home::new();
     let node = node(&home).await;
     node.ask("counter/s", "add", "9").await.ok();
     assert_eq!(node.ask("counter/s", "stop", "").await.reply(), "stopping");
     assert_eq!(
         count(&node, "counter/s").await,
-        0,
-        "the next message makes a new one"
+        9,
+        "the next message makes it active again"
+    );
+    let log = std::fs::read_to_string(home.log()).expect("a log");
+    assert_eq!(
+        log.matches("stopping at 9: asked to").count(),
+        1,
+        "terminate is called, once: {log}"
     );
     let node = again(&home, node);
-    assert_eq!(count(&node, "counter/s").await, 0);
+    assert_eq!(count(&node, "counter/s").await, 9);
 }
 
 #[tokio::test]
@@ -188,23 +194,46 @@ async fn a_checkpoint_that_the_actor_asks_for_holds() {
     let home = Home::new();
     let node = node(&home).await;
     node.ask("counter/k", "add", "4").await.ok();
-    node.ask("counter/k", "checkpoint", "").await.ok();
+    let before = node.ask("counter/k", "checkpoint", "").await.number();
     node.ask("counter/k", "add", "4").await.ok();
-    let before = node.ask("counter/k", "sequence", "").await.reply();
     let node = again(&home, node);
-    let after = node.ask("counter/k", "sequence", "").await.reply();
     assert_eq!(count(&node, "counter/k").await, 8);
-    let number = |text: &str| {
-        text.split(' ')
-            .next()
-            .and_then(|n| n.parse::<u64>().ok())
-            .expect("a sequence")
-    };
-    assert!(number(&after) > number(&before), "{before}, then {after}");
+    let after = node.ask("counter/k", "sequence", "").await.reply();
+    let (number, replaying) = after.split_once(' ').expect("two words");
     assert!(
-        after.ends_with("false"),
-        "a turn of its own is no replay: {after}"
+        number.parse::<i64>().is_ok_and(|number| number > before),
+        "{before}, then {after}"
     );
+    assert_eq!(replaying, "false", "a turn of its own is no replay");
+}
+
+#[tokio::test]
+async fn a_replay_that_differs_stops_that_actor_only() {
+    let home = Home::new();
+    let node = node(&home).await;
+    node.ask("counter/other", "add", "1").await.ok();
+    node.ask("counter/liar", "add", "1").await.ok();
+    // The reply says whether it is a replay, which no reply may depend on.
+    assert!(
+        node.ask("counter/liar", "sequence", "")
+            .await
+            .reply()
+            .ends_with("false")
+    );
+    let mut node = node;
+    for _ in 0..2 {
+        node = again(&home, node);
+        for _ in 0..2 {
+            let detail = node
+                .ask("counter/liar", "get", "")
+                .await
+                .refused(412, "PS4001");
+            for part in ["counter/liar", "false", "true"] {
+                assert!(detail.contains(part), "{part:?} is missing in {detail:?}");
+            }
+        }
+        assert_eq!(count(&node, "counter/other").await, 1);
+    }
 }
 
 #[tokio::test]

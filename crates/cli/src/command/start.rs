@@ -7,6 +7,7 @@ use plexspaces_core::{Code, Error};
 use plexspaces_node::{Node, Options};
 use plexspaces_store::{Error as StoreError, Fjall, FjallOptions, Store};
 use std::future::Future;
+use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,6 +15,9 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tracing_subscriber::EnvFilter;
+
+/// What is logged unless RUST_LOG says otherwise. The store's engine is of interest only when it warns.
+const LOG_DEFAULT: &str = "info,fjall=warn,lsm_tree=warn";
 
 /// How long the HTTP server has to pass on the errors of a node whose store has failed.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
@@ -88,7 +92,7 @@ impl Start {
 }
 
 fn log() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LOG_DEFAULT));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
