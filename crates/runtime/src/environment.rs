@@ -143,5 +143,5 @@ mod tests {
         assert_eq!(bytes, GOLDEN, "a journal written before would not replay");
     }
 
-    const GOLDEN: [u8; 8] = [0; 8];
+    const GOLDEN: [u8; 8] = [245, 86, 146, 190, 0, 136, 110, 6];
 }

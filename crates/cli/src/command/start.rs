@@ -6,8 +6,6 @@ use clap::Args;
 use plexspaces_core::{Code, Error};
 use plexspaces_node::{Node, Options};
 use plexspaces_store::{Error as StoreError, Fjall, FjallOptions, Store};
-use std::future::Future;
-use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -154,12 +152,10 @@ impl Stop {
     }
 
     #[cfg(unix)]
-    fn signal(&mut self) -> impl Future<Output = ()> {
-        async {
-            tokio::select! {
-                _ = self.interrupt.recv() => {}
-                _ = self.terminate.recv() => {}
-            }
+    async fn signal(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
         }
     }
 
@@ -169,11 +165,9 @@ impl Stop {
     }
 
     #[cfg(not(unix))]
-    fn signal(&mut self) -> impl Future<Output = ()> {
-        async {
-            if tokio::signal::ctrl_c().await.is_err() {
-                std::future::pending().await
-            }
+    async fn signal(&mut self) {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending().await
         }
     }
 }
