@@ -72,6 +72,10 @@ async fn a_recursion_ends_at_the_stack_limit() {
     node.ask("misbehave/recurse", "recurse", "")
         .await
         .failed("PS3005");
+    // The stack that Rust keeps in the linear memory ends there, so it is an access outside of it.
+    node.ask("misbehave/recurse", "recurse_framed", "")
+        .await
+        .failed("PS3002");
     unharmed(&node, "misbehave/recurse").await;
 }
 

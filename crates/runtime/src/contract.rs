@@ -106,13 +106,22 @@ impl Contract {
 /// Says what a file is.
 ///
 /// # Errors
-/// `PS2001` if it is not WebAssembly.
+/// `PS2001` if it is not WebAssembly, `PS2004` if it ends within WebAssembly's header.
 pub fn kind(bytes: &[u8]) -> Result<Kind> {
     if wasmparser::Parser::is_component(bytes) {
         return Ok(Kind::Component);
     }
     if wasmparser::Parser::is_core_wasm(bytes) {
         return Ok(Kind::CoreModule);
+    }
+    if bytes.len() < 8 && bytes.starts_with(b"\0asm") {
+        return Err(Error::new(
+            Code::InvalidComponent,
+            format!(
+                "the file ends after {} bytes, within its header",
+                bytes.len()
+            ),
+        ));
     }
     let start = bytes[..bytes.len().min(8)].escape_ascii().to_string();
     Err(Error::new(

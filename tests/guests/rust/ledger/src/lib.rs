@@ -11,6 +11,7 @@
 //! | `credit_ask` | `amount op` | credits itself | balance |
 //! | `balance` | | | balance |
 //! | `count` | | | how many amounts were booked |
+//! | `told` | `op` | counts the tuples that tell of a transfer | how many |
 //!
 //! The send `credit` with `amount op` credits itself. A debit over the balance is `failed-precondition`, and so
 //! is a turn in which the word `fail` stands as op: it does all its work and then fails.
@@ -66,6 +67,11 @@ impl GenServer for Account {
                 return Ok(reply);
             }
             "balance" => {}
+            "told" => {
+                let op = std::str::from_utf8(payload).map_err(Error::invalid_argument)?;
+                let told = tuplespace::count(pattern!["transfer", op, _])?;
+                return Ok(told.to_string().into());
+            }
             "count" => return Ok(self.booked.to_string().into()),
             other => {
                 return Err(Error::invalid_argument(format!(

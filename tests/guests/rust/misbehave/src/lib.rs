@@ -4,7 +4,8 @@
 //! |---|---|---|
 //! | `loop` | | never returns |
 //! | `alloc` | | allocates, and touches, without end |
-//! | `recurse` | | recurses without end |
+//! | `recurse` | | recurses without end on WebAssembly's own stack |
+//! | `recurse_framed` | | recurses without end on the compiler's stack in the linear memory |
 //! | `trap` | | executes `unreachable` |
 //! | `panic` | text | panics, with this text in the log |
 //! | `error` | code, such as `not-found` | returns this error, with two details |
@@ -48,7 +49,8 @@ impl GenServer for Misbehave {
         match msg_type {
             "loop" => spin(),
             "alloc" => hoard(),
-            "recurse" => Ok(dive(0).to_string().into()),
+            "recurse" => Ok(dive(std::hint::black_box(0)).to_string().into()),
+            "recurse_framed" => Ok(dive_framed(0).to_string().into()),
             "trap" => trap(),
             "panic" => panic!("{}", text()?),
             "error" => Err(error(text()?)),
@@ -116,10 +118,20 @@ fn hoard() -> ! {
     }
 }
 
-#[expect(unconditional_recursion, reason = "this is its purpose")]
+/// Needs WebAssembly's own stack only: no frame of it lies in the linear memory.
 fn dive(depth: u64) -> u64 {
+    if depth == u64::MAX {
+        return 0;
+    }
+    // Not the last operation, or the call would become a loop.
+    dive(depth + 1).rotate_left(1) ^ depth
+}
+
+/// Needs the stack that the compiler keeps in the linear memory.
+#[expect(unconditional_recursion, reason = "this is its purpose")]
+fn dive_framed(depth: u64) -> u64 {
     let frame = std::hint::black_box([depth; 16]);
-    dive(depth + 1) + std::hint::black_box(frame)[0]
+    dive_framed(depth + 1) + std::hint::black_box(frame)[0]
 }
 
 fn trap() -> ! {
