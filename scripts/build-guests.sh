@@ -63,6 +63,9 @@ if [ "$WHAT" = all ]; then
   for source in tests/guests/seeds/*.py; do
     build "seed_$(basename "$source" .py)" "$source" tests/guests/seeds sdk/python/plexspaces
   done
+  for source in tests/guests/python/*.py; do
+    build "$(basename "$source" .py)_python" "$source" tests/guests/python sdk/python/plexspaces
+  done
   if [ -e examples/calculator/rust/Cargo.toml ]; then
     build calculator_rust examples/calculator/rust examples/calculator/rust sdk/rust
   fi

@@ -1,12 +1,14 @@
 //! The `plexspaces` command: run a node, build components, deploy them, talk to actors.
 //!
 //! * [`command`]: the subcommands, one file each
+//! * [`bench`]: what `plexspaces bench` measures
 //! * [`build`]: components from Python and Rust sources
 //! * [`client`]: a node's HTTP interface, from the other side
 //! * [`output`]: what goes to the terminal, errors included
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod bench;
 mod build;
 mod client;
 mod command;

@@ -23,7 +23,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::oneshot;
 
 /// What a node is started with.
 pub struct Options {
@@ -139,8 +139,8 @@ impl Node {
             lanes: Lanes::new(threads).map_err(unusable)?,
             hot: Arc::new(AtomicUsize::new(0)),
             turns: AtomicU64::new(0),
-            idle: Notify::new(),
-            expiring: Notify::new(),
+            idle: Arc::default(),
+            expiring: Arc::default(),
             closing: AtomicBool::new(false),
             deploying: tokio::sync::Mutex::new(()),
         });

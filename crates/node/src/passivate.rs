@@ -22,15 +22,15 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 /// Starts the task; it ends with the node.
 pub(crate) fn start(shared: &Arc<Shared>) {
-    let weak = Arc::downgrade(shared);
+    let (weak, resting) = (Arc::downgrade(shared), shared.idle.clone());
     tokio::spawn(async move {
-        loop {
-            let Some(shared) = weak.upgrade() else { return };
+        // The node is not kept alive by the wait.
+        while let Some(shared) = weak.upgrade() {
             let next = idle(&shared).await;
-            // The node is not kept alive by this wait: a shutdown drops the runtime's tasks.
+            drop(shared);
             match next {
                 Some(at) => tokio::time::sleep_until((at.max(Instant::now() + PAUSE)).into()).await,
-                None => shared.idle.notified().await,
+                None => resting.notified().await,
             }
         }
     });

@@ -35,11 +35,19 @@ pub(crate) struct Shared {
     pub(crate) hot: Arc<AtomicUsize>,
     pub(crate) turns: AtomicU64,
     /// Told when an actor becomes idle; the passivator sleeps until then.
-    pub(crate) idle: Notify,
+    pub(crate) idle: Arc<Notify>,
     /// Told when a row that expires was written.
-    pub(crate) expiring: Notify,
+    pub(crate) expiring: Arc<Notify>,
     pub(crate) closing: AtomicBool,
     pub(crate) deploying: tokio::sync::Mutex<()>,
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        // The tasks that sleep find out that there is no node any more.
+        self.idle.notify_one();
+        self.expiring.notify_one();
+    }
 }
 
 impl Shared {

@@ -14,20 +14,23 @@ const AFTER_FAILURE: Duration = Duration::from_secs(60);
 
 /// Starts the task; it ends with the node.
 pub(crate) fn start(shared: &Arc<Shared>) {
-    let weak = Arc::downgrade(shared);
+    let (weak, written) = (Arc::downgrade(shared), shared.expiring.clone());
     tokio::spawn(async move {
-        loop {
-            let Some(shared) = weak.upgrade() else { return };
-            match sweep(&shared).await {
-                Ok(Some(next)) => {
-                    tokio::time::sleep(shared.until(next) + Duration::from_millis(1)).await
-                }
+        // The node is not kept alive by the wait.
+        while let Some(shared) = weak.upgrade() {
+            let pause = match sweep(&shared).await {
+                Ok(Some(next)) => Some(shared.until(next) + Duration::from_millis(1)),
                 // Rows expire in the order of their writing, so nothing is due before the next one that is written.
-                Ok(None) => shared.expiring.notified().await,
+                Ok(None) => None,
                 Err(error) => {
                     tracing::warn!("expired rows were not removed: {error}");
-                    tokio::time::sleep(AFTER_FAILURE).await;
+                    Some(AFTER_FAILURE)
                 }
+            };
+            drop(shared);
+            match pause {
+                Some(pause) => tokio::time::sleep(pause).await,
+                None => written.notified().await,
             }
         }
     });

@@ -37,6 +37,24 @@ pub struct Setup {
     pub outside: Arc<dyn Outside>,
 }
 
+impl Setup {
+    /// For an instance that belongs to no actor and reaches none: to try a module out, or to measure it.
+    ///
+    /// # Errors
+    /// None that a caller could cause.
+    pub fn detached(memory_max: u64) -> Result<Self> {
+        Ok(Setup {
+            actor: ActorId::new(&Scope::new("plexspaces", "deployment")?, "trial", "")?,
+            limits: Limits {
+                memory_bytes: memory_max,
+                ..Limits::default()
+            },
+            durable: false,
+            outside: Arc::new(Nobody),
+        })
+    }
+}
+
 /// How an actor becomes active.
 #[derive(Clone, Debug)]
 pub enum Start {
@@ -86,24 +104,9 @@ impl HostState {
         }
     }
 
-    /// A state that belongs to no actor, for trying a module out.
-    pub(crate) fn detached(module: &Module, memory_max: u64) -> Result<Self> {
-        let limits = Limits {
-            memory_bytes: memory_max,
-            ..Limits::default()
-        };
-        let actor = ActorId::new(&Scope::new("plexspaces", "deployment")?, "trial", "")?;
-        let state = HostState::new(
-            module,
-            Setup {
-                actor,
-                limits,
-                durable: false,
-                outside: Arc::new(Nobody),
-            },
-        );
-        state.environment.set_deadline(Some(state.turn_limit));
-        Ok(state)
+    /// Lets what runs from now on run as long as a segment may.
+    pub(crate) fn start_clock(&self) {
+        self.environment.set_deadline(Some(self.turn_limit));
     }
 }
 
@@ -136,8 +139,7 @@ impl Instance {
         let mut store = Store::new(&module.engine.wasmtime, HostState::new(module, setup));
         store.limiter(|state| &mut state.limiter);
         interrupt(&mut store);
-        let limit = store.data().turn_limit;
-        store.data().environment.set_deadline(Some(limit));
+        store.data().start_clock();
         let instance = {
             let _running = module.engine.ticker.enter();
             module

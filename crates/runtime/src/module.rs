@@ -4,6 +4,7 @@ use crate::bindings::wit;
 use crate::contract::{Contract, PACKAGE, VERSION};
 use crate::engine::Engine;
 use crate::host::HostState;
+use crate::instance::Setup;
 use plexspaces_core::{Code, Error, Result};
 use plexspaces_services::applications::Hash;
 use wasmtime::component::{
@@ -90,9 +91,10 @@ impl Module {
     pub async fn try_out(&self, memory_max: u64) -> Result<()> {
         let mut store = wasmtime::Store::new(
             &self.engine.wasmtime,
-            HostState::detached(self, memory_max)?,
+            HostState::new(self, Setup::detached(memory_max)?),
         );
         store.limiter(|state| &mut state.limiter);
+        store.data().start_clock();
         // Nothing but start functions run here, and they are bounded as a turn is.
         crate::instance::interrupt(&mut store);
         let instance = {

@@ -1,5 +1,6 @@
 //! The subcommands.
 
+mod bench;
 mod build;
 mod deploy;
 mod explain;
@@ -9,6 +10,7 @@ mod list;
 mod start;
 mod undeploy;
 
+use crate::bench::floor;
 use anyhow::{Context as _, Result};
 use clap::Subcommand;
 
@@ -29,8 +31,13 @@ pub(crate) enum Command {
     Build(build::Build),
     /// Show what a WebAssembly file is and which messages it takes
     Inspect(inspect::Inspect),
+    /// Measure this machine: actors beside what they cannot be faster than
+    Bench(bench::Bench),
     /// Explain an error code
     Explain(explain::Explain),
+    /// The raw HTTP server that `bench` compares with
+    #[command(name = floor::http::COMMAND, hide = true)]
+    BenchRawHttp,
 }
 
 impl Command {
@@ -44,6 +51,8 @@ impl Command {
             Command::Invoke(invoke) => blocking(invoke.run()),
             Command::Build(build) => build.run(),
             Command::Inspect(inspect) => inspect.run(),
+            Command::Bench(bench) => blocking(bench.run()),
+            Command::BenchRawHttp => blocking(floor::http::serve()),
             Command::Explain(explain) => explain.run(),
         }
     }
