@@ -2,11 +2,14 @@
 //!
 //! A guest that loops must not slow the others. When a turn has been interrupted several times, its whole task moves
 //! to threads of low priority, where the kernel gives it what the others leave.
+//!
+//! A caller that waits for a turn's outcome works on the turn itself: a turn that is done at once then costs neither a
+//! task of its own nor the waking of two threads.
 
 use plexspaces_runtime::pace;
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use tokio::runtime::{Builder, Handle, Runtime};
 
 /// How much nicer the slow lane's threads are (POSIX: 0 to 19).
@@ -38,18 +41,21 @@ impl Lanes {
         })
     }
 
-    /// Runs a task, in the fast lane as long as it is quick.
-    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+    /// A task that whoever holds it works on by polling it. The fast lane goes on with what is dropped unfinished.
+    pub(crate) fn begin(&self, task: impl Future<Output = ()> + Send + 'static) -> Begun {
         let slow = self
             .slow
             .as_ref()
             .expect("lives as long as the lanes")
             .handle()
             .clone();
-        self.fast.spawn(Quick {
-            task: Some(Box::pin(task)),
-            slow,
-        });
+        Begun {
+            task: Some(Quick {
+                task: Some(Box::pin(task)),
+                slow,
+            }),
+            fast: self.fast.clone(),
+        }
     }
 }
 
@@ -62,6 +68,34 @@ impl Drop for Lanes {
     }
 }
 
+/// A task on its way, see [`Lanes::begin`].
+#[must_use = "dropping it gives the task to the fast lane"]
+pub(crate) struct Begun {
+    task: Option<Quick>,
+    fast: Handle,
+}
+
+impl Future for Begun {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        if let Some(task) = &mut self.task {
+            ready!(Pin::new(task).poll(context));
+            self.task = None;
+        }
+        Poll::Ready(())
+    }
+}
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        if let Some(task) = self.task.take() {
+            self.fast.spawn(task);
+        }
+    }
+}
+
+/// A task in the fast lane; it changes to the slow one when it has run long.
 struct Quick {
     task: Option<Task>,
     slow: Handle,

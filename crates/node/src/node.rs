@@ -2,6 +2,7 @@
 
 use crate::catalog::Catalog;
 use crate::deploy::describe;
+use crate::drive;
 use crate::lane::Lanes;
 use crate::resident::{Envelope, Origin};
 use crate::shared::{Shared, wall};
@@ -182,7 +183,7 @@ impl Node {
             .shared
             .reserve_slot(to, deployment.limits.mailbox_messages)?;
         let (sender, receiver) = oneshot::channel();
-        self.shared.deliver(
+        let work = self.shared.deliver_here(
             to,
             Envelope {
                 message,
@@ -192,7 +193,8 @@ impl Node {
             },
         );
         drop(slot);
-        let outcome = match tokio::time::timeout(request.timeout, receiver).await {
+        let reply = tokio::time::timeout(request.timeout, receiver);
+        let outcome = match drive::until(work, reply).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) => Err(Error::new(
                 Code::Internal,
@@ -296,7 +298,7 @@ impl Node {
             }
         }
         let (sender, receiver) = oneshot::channel();
-        self.shared.deliver(
+        let work = self.shared.deliver_here(
             id,
             Envelope {
                 message,
@@ -306,7 +308,7 @@ impl Node {
             },
         );
         drop(slot);
-        match receiver.await {
+        match drive::until(work, receiver).await {
             Ok(outcome) => outcome.map(drop),
             Err(_) => Err(Error::new(Code::Internal, format!("{id} was not made"))),
         }

@@ -3,6 +3,7 @@
 //! One task sleeps until the first hot actor can have been idle long enough, and without any hot actor until one comes
 //! to rest: an idle node has no timer. When there is no room for another instance, the longest idle actors go first.
 
+use crate::drive;
 use crate::resident::Resident;
 use crate::shared::Shared;
 use futures_util::future::join_all;
@@ -64,7 +65,7 @@ async fn passivate(shared: &Arc<Shared>, resident: &Arc<Resident>, before: Insta
     actor.passivate().await;
     // A message that came meanwhile is worked on now; it loads the actor anew.
     if resident.crashed() {
-        crate::drive::start(shared.clone(), resident.clone(), None);
+        drop(drive::begin(shared.clone(), resident.clone(), None));
     } else {
         shared.forget(&resident.id);
     }

@@ -1,7 +1,8 @@
 //! What all parts of a node share.
 
 use crate::catalog::Catalog;
-use crate::lane::Lanes;
+use crate::drive;
+use crate::lane::{Begun, Lanes};
 use crate::resident::{Envelope, Resident, Slot};
 use bytes::Bytes;
 use dashmap::DashMap;
@@ -98,14 +99,22 @@ impl Shared {
 
     /// Queues a message and sees that somebody works on it.
     pub(crate) fn deliver(self: &Arc<Self>, id: &ActorId, envelope: Envelope) {
+        drop(self.deliver_here(id, envelope));
+    }
+
+    /// Queues a message. Unless somebody works on the actor's messages already, the caller is to begin.
+    pub(crate) fn deliver_here(
+        self: &Arc<Self>,
+        id: &ActorId,
+        envelope: Envelope,
+    ) -> Option<Begun> {
         // The map's lock is held while the message is queued, so that the resident cannot be forgotten in between.
         let resident = self
             .residents
             .entry(id.clone())
             .or_insert_with(|| Resident::new(id.clone()));
-        if let Some(actor) = resident.push(envelope) {
-            crate::drive::start(self.clone(), resident.clone(), actor);
-        }
+        let actor = resident.push(envelope)?;
+        Some(drive::begin(self.clone(), resident.clone(), actor))
     }
 
     /// Keeps a place in a mailbox.
