@@ -72,6 +72,18 @@ pub trait Store: Send + Sync + 'static {
     ///   stopped may be found applied after a restart.
     async fn commit(&self, batch: Batch) -> Result<Commit, Error>;
 
+    /// Does what [`commit`](Store::commit) does, and returns only when the commit is durable: one wait for callers who
+    /// have nothing to do in between.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`commit`](Store::commit). After [`Error::Stopped`] the batch may be found applied after a restart.
+    async fn commit_flushed(&self, batch: Batch) -> Result<Commit, Error> {
+        let commit = self.commit(batch).await?;
+        self.flushed(commit).await?;
+        Ok(commit)
+    }
+
     /// Waits until `commit`, and with it every earlier one, is on the disk. Returns at once if it already is.
     ///
     /// # Errors
@@ -135,6 +147,10 @@ impl<S: Store + ?Sized> Store for Arc<S> {
 
     async fn commit(&self, batch: Batch) -> Result<Commit, Error> {
         (**self).commit(batch).await
+    }
+
+    async fn commit_flushed(&self, batch: Batch) -> Result<Commit, Error> {
+        (**self).commit_flushed(batch).await
     }
 
     async fn flushed(&self, commit: Commit) -> Result<(), Error> {

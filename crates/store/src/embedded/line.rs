@@ -14,10 +14,20 @@ use tokio::sync::{Semaphore, oneshot, watch};
 /// shares one flush, and a bound on the memory that a slow disk can make the line take.
 const PLACES: usize = 4_096;
 
+/// When a committer wants to be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum When {
+    /// As soon as the batch is applied.
+    Committed,
+    /// When it is on the disk.
+    Flushed,
+}
+
 /// A batch on its way to the writer.
 #[derive(Debug)]
 pub(super) struct Pending {
     pub(super) batch: Batch,
+    pub(super) when: When,
     pub(super) tell: oneshot::Sender<Result<Commit, Error>>,
 }
 
@@ -51,7 +61,8 @@ pub(super) struct Line {
 struct Queue {
     batches: Vec<Pending>,
     flushes: Waiters,
-    writer_sleeps: bool,
+    /// The writer sleeps until so many batches stand in line; 0 = it is awake.
+    writer_wants: usize,
     closing: bool,
     ended: Option<Error>,
 }
@@ -90,8 +101,11 @@ impl Line {
         }
         let mut queue = self.queue.lock();
         queue.check_open()?;
+        let at_once = pending.when == When::Committed;
         queue.batches.push(pending);
-        self.wake_writer(queue);
+        if at_once || queue.batches.len() >= queue.writer_wants {
+            self.wake_writer(queue);
+        }
         Ok(())
     }
 
@@ -146,7 +160,7 @@ impl Line {
 
     /// Wakes the writer if it sleeps: a system call that a busy line saves.
     fn wake_writer(&self, mut queue: MutexGuard<'_, Queue>) {
-        if std::mem::take(&mut queue.writer_sleeps) {
+        if std::mem::take(&mut queue.writer_wants) > 0 {
             // Unlock first, or the writer wakes up only to wait for the lock.
             drop(queue);
             self.work.notify_one();
@@ -161,7 +175,7 @@ impl Line {
     pub(super) fn take(&self, deadline: Option<Instant>) -> Work {
         let mut queue = self.queue.lock();
         while queue.batches.is_empty() && queue.flushes.is_empty() && !queue.closing {
-            queue.writer_sleeps = true;
+            queue.writer_wants = 1;
             match deadline {
                 None => self.work.wait(&mut queue),
                 Some(deadline) => {
@@ -171,13 +185,21 @@ impl Line {
                 }
             }
         }
-        queue.writer_sleeps = false;
+        queue.writer_wants = 0;
         self.take_all(queue)
     }
 
-    /// Takes what there is, if anything.
-    pub(super) fn take_now(&self) -> Work {
-        self.take_all(self.queue.lock())
+    /// Takes what there is, if anything. If that is fewer than `more` batches, it first waits for them until
+    /// `deadline`, or until somebody comes who wants to be told before a flush.
+    pub(super) fn take_more(&self, more: usize, deadline: Instant) -> Work {
+        let mut queue = self.queue.lock();
+        if queue.batches.len() < more && !queue.closing {
+            queue.writer_wants = more;
+            // Woken early or late, it takes what there is.
+            let _ = self.work.wait_until(&mut queue, deadline);
+            queue.writer_wants = 0;
+        }
+        self.take_all(queue)
     }
 
     fn take_all(&self, mut queue: MutexGuard<'_, Queue>) -> Work {
@@ -200,14 +222,16 @@ impl Line {
         self.visible.store(commit.0, Ordering::Release);
     }
 
-    /// Says that everything up to `commit` is on the disk, and wakes all who waited for that.
-    pub(super) fn flushed(&self, commit: Commit) {
+    /// Says that everything up to `commit` is on the disk, and wakes all who waited for that. Says how many.
+    pub(super) fn flushed(&self, commit: Commit) -> usize {
         self.durable.store(commit.0, Ordering::Release);
         let covered = self.queue.lock().flushes.take_covered(commit);
+        let count = covered.len();
         for (_, waiter) in covered {
             // One who has gone away needs no word.
             let _ = waiter.send(());
         }
+        count
     }
 
     /// Ends the line: all who wait, and all who come, are told `end`.

@@ -19,7 +19,7 @@ pub use writer::LAZY_FLUSH;
 
 use crate::{Backend, Commit, Error, Snapshot, Store, Versioned, key::RESERVED_BYTE};
 use async_trait::async_trait;
-use line::{Line, Pending};
+use line::{Line, Pending, When};
 use parking_lot::Mutex;
 use plexspaces_core::batch::{Batch, Key, Op};
 use std::{sync::Arc, thread::JoinHandle};
@@ -60,6 +60,17 @@ impl<B: Backend> Embedded<B> {
         }
     }
 
+    /// Puts a batch in the line and waits for the word.
+    async fn give(&self, batch: Batch, when: When) -> Result<Commit, Error> {
+        check_entries(&batch)?;
+        let (tell, told) = oneshot::channel();
+        self.line.push(Pending { batch, when, tell }).await?;
+        match told.await {
+            Ok(result) => result,
+            Err(_) => Err(self.line.end().await),
+        }
+    }
+
     /// The backend, for what only it can do.
     #[must_use]
     pub fn backend(&self) -> &B {
@@ -78,13 +89,11 @@ impl<B: Backend> Store for Embedded<B> {
     }
 
     async fn commit(&self, batch: Batch) -> Result<Commit, Error> {
-        check_entries(&batch)?;
-        let (tell, told) = oneshot::channel();
-        self.line.push(Pending { batch, tell }).await?;
-        match told.await {
-            Ok(result) => result,
-            Err(_) => Err(self.line.end().await),
-        }
+        self.give(batch, When::Committed).await
+    }
+
+    async fn commit_flushed(&self, batch: Batch) -> Result<Commit, Error> {
+        self.give(batch, When::Flushed).await
     }
 
     async fn flushed(&self, commit: Commit) -> Result<(), Error> {

@@ -166,6 +166,10 @@ impl Store for Lossy {
         self.store.commit(batch).await
     }
 
+    async fn commit_flushed(&self, batch: Batch) -> Result<Commit, Error> {
+        self.store.commit_flushed(batch).await
+    }
+
     async fn flushed(&self, commit: Commit) -> Result<(), Error> {
         self.store.flushed(commit).await
     }
