@@ -112,17 +112,21 @@ impl Actor {
 
     /// Makes the actor active under the version that is deployed today, if its state allows; turn 0 is done after this.
     pub(super) async fn alive(&mut self, args: Option<Bytes>) -> Result<(), Failed> {
-        let current = self.shared.catalog.of(&self.id).map_err(Failed::refused)?;
+        // While its type is not deployed its messages wait.
+        let current = self.shared.catalog.of(&self.id).map_err(Failed::fault)?;
+        if let Some(life) = &self.life
+            && let Some((hash, error)) = &life.stopped
+        {
+            if *hash == current.hash {
+                return Err(life.stopped_by(error.clone()));
+            }
+            // It tries again, from its rows.
+            self.life = None;
+        }
         if self.life.is_none() {
             self.load().await?;
         }
-        let life = self.life.as_mut().expect("just loaded");
-        if let Some((hash, error)) = &life.stopped {
-            if *hash == current.hash {
-                return Err(Failed::refused(error.clone()));
-            }
-            life.stopped = None;
-        }
+        let life = self.life.as_mut().expect("loaded");
         if life.next == 0 && !life.row.initialised {
             life.deployment = current;
             return self.first_turn(args).await;
@@ -205,17 +209,32 @@ impl Actor {
         self.make_instance().await?;
         match self.rebuild().await {
             Ok(()) => Ok(()),
+            Err(failed) if failed.error.code == Code::ReplayMismatch => {
+                Err(self.stop_on_mismatch(failed.error).await)
+            }
             Err(failed) => {
                 if let Some(life) = self.life.as_mut() {
                     life.hot = None;
-                    if failed.error.code == Code::ReplayMismatch {
-                        tracing::error!(actor = %self.id, code = "PS4001", "{}", failed.error);
-                        life.stopped = Some((life.deployment.hash, failed.error.clone()));
-                    }
                 }
                 Err(failed)
             }
         }
+    }
+
+    /// Stops the actor until another version is deployed. Its rows stay as they are, so what a turn has taken from
+    /// memory is read again.
+    pub(super) async fn stop_on_mismatch(&mut self, error: Error) -> Failed {
+        tracing::error!(actor = %self.id, code = "PS4001", "{error}");
+        let current = match self.shared.catalog.of(&self.id) {
+            Ok(current) => current.hash,
+            Err(error) => return Failed::fault(error),
+        };
+        if let Err(failed) = self.load().await {
+            return failed;
+        }
+        let life = self.life.as_mut().expect("just loaded");
+        life.stopped = Some((current, error.clone()));
+        life.stopped_by(error)
     }
 
     /// Brings a new instance to the actor's state: the checkpoint, then the turns after it.

@@ -119,15 +119,15 @@ impl Actor {
                     .check_replayed(&answer.reply, state)
                     .err()
                     .unwrap_or_else(|| turn.differs("a wait", "the turn ended"));
-                Err(self.stop_on_mismatch(error))
+                Err(self.stop_on_mismatch(error).await)
             }
             Ok(answer) => self.commit_turn(envelope, turn, answer).await,
-            Err(failure) => self.discard(turn, failure),
+            Err(failure) => self.discard(turn, failure).await,
         }
     }
 
     /// A failed turn leaves nothing behind: buffer and reservations go with the turn, memory with the instance.
-    fn discard(&mut self, turn: Turn, failure: Failure) -> Result<Run, Failed> {
+    async fn discard(&mut self, turn: Turn, failure: Failure) -> Result<Run, Failed> {
         let committed_segments = turn.segment() > 0;
         drop(turn);
         let life = self.life.as_mut().expect("alive");
@@ -144,18 +144,9 @@ impl Actor {
                 self.life = None;
                 Ok(Run::Again(error))
             }
-            Failure::Mismatch(error) => Err(self.stop_on_mismatch(error)),
+            Failure::Mismatch(error) => Err(self.stop_on_mismatch(error).await),
             other => Err(failed_call(other)),
         }
-    }
-
-    fn stop_on_mismatch(&mut self, error: Error) -> Failed {
-        tracing::error!(actor = %self.id, code = "PS4001", "{error}");
-        if let Some(life) = self.life.as_mut() {
-            life.hot = None;
-            life.stopped = Some((life.deployment.hash, error.clone()));
-        }
-        Failed::refused(error)
     }
 
     async fn commit_turn(
@@ -205,8 +196,8 @@ impl Actor {
             }
         };
         drop(sealed.reservations);
-        match committed {
-            Ok(_) => {}
+        let commit = match committed {
+            Ok(commit) => commit,
             Err(error @ plexspaces_store::Error::Conflict { .. }) => {
                 self.life = None;
                 return Ok(Run::Again(fault(error)));
@@ -215,7 +206,7 @@ impl Actor {
                 self.life = None;
                 return Err(error.into());
             }
-        }
+        };
         shared.hand_over(sealed.outgoing);
         let life = self.life.as_mut().expect("alive");
         life.with_next.clear();
@@ -229,7 +220,7 @@ impl Actor {
             life.remembered = life.remembered.map(|count| count + 1);
         }
         if let Some(checkpoint) = checkpoint {
-            checkpoint.done(life);
+            checkpoint.done(life, commit);
         }
         Ok(Run::Replied(reply))
     }

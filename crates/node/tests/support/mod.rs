@@ -6,15 +6,16 @@ use bytes::Bytes;
 use plexspaces_core::{ActorId, Result, Scope};
 use plexspaces_node::{Deploy, Node, Options, Request};
 use plexspaces_services::scopes;
-use plexspaces_store::key::Kind;
+use plexspaces_store::key::{Kind, Path};
 use plexspaces_store::testing::{Lossy, NoGate};
-use plexspaces_store::{Key, Store};
+use plexspaces_store::{Key, Order, Store};
 use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::task::JoinSet;
 
 /// How many nodes live at once in one process: each reserves 40 TB of the 128 that the address space has.
 static PLACES: Semaphore = Semaphore::const_new(2);
@@ -95,6 +96,14 @@ impl Machine {
         .await
         .expect("the rows can be read");
         rows
+    }
+
+    /// How many tuples there are.
+    pub async fn tuples(&self) -> usize {
+        let range = Path::scope("default", "default", Kind::Tuple).range();
+        let snapshot = self.disk.snapshot();
+        let rows = snapshot.scan(range, usize::MAX, Order::Forward).await;
+        rows.expect("the rows can be read").len()
     }
 
     /// Until no message is on its way and no turn waits.
@@ -221,6 +230,36 @@ pub async fn tell(node: &Node, to: &str, msg_type: &str, payload: &str) {
 pub async fn count(node: &Node, actor: &str) -> i64 {
     let count = ask(node, actor, "get", "").await.expect("counted");
     count.parse().expect("a number")
+}
+
+/// Brings it about that counter/asker has added 5 and stands in an ask for counter/callee to add 1, which for some
+/// hundred milliseconds will not come to it. The callers' asks end with what is given.
+pub async fn asker_waits(node: &Machine) -> JoinSet<()> {
+    deploy(
+        node,
+        "misbehave",
+        "[actors.misbehave.limits]\nturn_ms = 400\n",
+    )
+    .await;
+    let mut asks = JoinSet::new();
+    for (actor, msg_type, payload) in [
+        ("counter/callee", "ask", "misbehave/busy loop"),
+        ("counter/asker", "add_ask", "5 counter/callee add 1"),
+    ] {
+        let caller = Node::clone(node);
+        asks.spawn(async move {
+            // Whether a reply comes depends on the power.
+            let _ = ask(&caller, actor, msg_type, payload).await;
+        });
+        eventually("the ask is made", || async {
+            let waits = node.rows(Kind::Wait).await;
+            waits.iter().any(|(waiting, ..)| *waiting == id(actor))
+        })
+        .await;
+    }
+    let durable = node.disk.flushed(node.disk.visible()).await;
+    durable.expect("the power is on");
+    asks
 }
 
 /// Waits until something is so.
