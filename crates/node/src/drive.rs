@@ -4,6 +4,7 @@ use crate::actor::Actor;
 use crate::resident::{Next, Resident};
 use crate::shared::Shared;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// Starts to work on a resident's messages; `actor` is the hot actor, if it is hot.
 pub(crate) fn start(shared: Arc<Shared>, resident: Arc<Resident>, actor: Option<Box<Actor>>) {
@@ -23,7 +24,12 @@ async fn run(shared: Arc<Shared>, resident: Arc<Resident>, mut actor: Option<Box
         actor.perform(*envelope).await;
     }
     watch.done = true;
-    shared.idle.notify_one();
+    if shared.closing.load(Ordering::Relaxed) {
+        shared.rested.notify_one();
+    }
+    if let Some((since, idle)) = resident.resting_since() {
+        shared.look.rests_until(since + idle);
+    }
 }
 
 /// Sees to it that a fault in the node's own code stops one turn, not the actor for ever.

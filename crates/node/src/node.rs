@@ -3,6 +3,7 @@
 use crate::catalog::Catalog;
 use crate::deploy::describe;
 use crate::lane::Lanes;
+use crate::passivate::Look;
 use crate::resident::{Envelope, Origin};
 use crate::shared::{Shared, wall};
 use crate::{passivate, recover, sweep};
@@ -139,7 +140,8 @@ impl Node {
             lanes: Lanes::new(threads).map_err(unusable)?,
             hot: Arc::new(AtomicUsize::new(0)),
             turns: AtomicU64::new(0),
-            idle: Notify::new(),
+            look: Look::default(),
+            rested: Notify::new(),
             expiring: Notify::new(),
             closing: AtomicBool::new(false),
             deploying: tokio::sync::Mutex::new(()),
@@ -229,6 +231,9 @@ impl Node {
         let slot = self
             .shared
             .reserve_slot(to, deployment.limits.mailbox_messages)?;
+        if caller.is_some() {
+            self.shared.check_keys(to).await?;
+        }
         let (row, content) = (
             mailbox::key(to, self.shared.ticket()),
             mailbox_row(&message),
@@ -241,13 +246,19 @@ impl Node {
         if let Some(caller) = &caller {
             batch.guard(caller.key(to), plexspaces_core::batch::Version::ABSENT);
             dedup::remember(&mut batch, to, caller, &Ok(Bytes::new()), self.shared.now());
-            self.shared.expiring.notify_one();
         }
-        match self.shared.commit(batch).await {
-            Ok(_) => self.shared.deliver(to, Envelope::from_row(row, content)?),
-            // The same id came twice at once; the other one is accepted.
-            Err(plexspaces_store::Error::Conflict { .. }) if caller.is_some() => {}
-            Err(error) => return Err(fault(error)),
+        match (self.shared.commit(batch).await, &caller) {
+            (Ok(_), _) => {
+                if caller.is_some() {
+                    self.shared.key_remembered(to);
+                }
+                self.shared.deliver(to, Envelope::from_row(row, content)?);
+            }
+            // The same id came twice at once, and the other one is accepted: if it was for the same message, this is it.
+            (Err(plexspaces_store::Error::Conflict { .. }), Some(caller)) => {
+                dedup::find(self.shared.store.as_ref(), to, caller).await?;
+            }
+            (Err(error), _) => return Err(fault(error)),
         }
         drop(slot);
         self.shared.gate().await
@@ -371,8 +382,8 @@ impl Node {
         let until = Instant::now() + SHUTDOWN_WAIT;
         while passivate::all(&self.shared).await && Instant::now() < until {
             // A turn that ends says so.
-            let _ =
-                tokio::time::timeout(Duration::from_millis(50), self.shared.idle.notified()).await;
+            let _ = tokio::time::timeout(Duration::from_millis(50), self.shared.rested.notified())
+                .await;
         }
         self.shared.store.close().await.map_err(fault)
     }

@@ -6,10 +6,12 @@
 use crate::resident::Resident;
 use crate::shared::Shared;
 use futures_util::future::join_all;
+use parking_lot::Mutex;
 use plexspaces_runtime::INSTANCES_MAX;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
+use tokio::sync::Notify;
 
 /// Live instances at which idle actors begin to make room.
 const ROOM: usize = INSTANCES_MAX as usize * 9 / 10;
@@ -20,18 +22,41 @@ const AT_ONCE: usize = INSTANCES_MAX as usize / 20;
 /// The shortest pause between two looks at the hot actors.
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// When the task looks next; an actor that comes to rest wakes it if that is too late.
+#[derive(Default)]
+pub(crate) struct Look {
+    /// `None` while it looks, and without any hot actor.
+    next: Mutex<Option<Instant>>,
+    sooner: Notify,
+}
+
+impl Look {
+    /// An actor rests, and can be made passive at `due`.
+    pub(crate) fn rests_until(&self, due: Instant) {
+        if self.next.lock().is_none_or(|next| due < next) {
+            self.sooner.notify_one();
+        }
+    }
+}
+
 /// Starts the task; it ends with the node.
 pub(crate) fn start(shared: &Arc<Shared>) {
     let weak = Arc::downgrade(shared);
     tokio::spawn(async move {
         loop {
             let Some(shared) = weak.upgrade() else { return };
+            *shared.look.next.lock() = None;
             let next = idle(&shared).await;
+            *shared.look.next.lock() = next;
+            let pause = tokio::time::sleep(PAUSE);
             // The node is not kept alive by this wait: a shutdown drops the runtime's tasks.
             match next {
-                Some(at) => tokio::time::sleep_until((at.max(Instant::now() + PAUSE)).into()).await,
-                None => shared.idle.notified().await,
+                Some(at) => {
+                    drop(tokio::time::timeout_at(at.into(), shared.look.sooner.notified()).await)
+                }
+                None => shared.look.sooner.notified().await,
             }
+            pause.await;
         }
     });
 }
@@ -70,13 +95,14 @@ async fn passivate(shared: &Arc<Shared>, resident: &Arc<Resident>, before: Insta
     }
 }
 
-/// Makes every resting actor passive; `true` while others still run.
+/// Makes every resting actor passive; `true` if others were running, so that one has to look again.
 pub(crate) async fn all(shared: &Arc<Shared>) -> bool {
     let residents: Vec<Arc<Resident>> = shared
         .residents
         .iter()
         .map(|entry| entry.value().clone())
         .collect();
+    let running = residents.iter().any(|resident| resident.is_running());
     for chunk in residents.chunks(64) {
         join_all(
             chunk
@@ -85,7 +111,7 @@ pub(crate) async fn all(shared: &Arc<Shared>) -> bool {
         )
         .await;
     }
-    residents.iter().any(|resident| resident.is_running())
+    running
 }
 
 impl Shared {

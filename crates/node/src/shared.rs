@@ -2,6 +2,7 @@
 
 use crate::catalog::Catalog;
 use crate::lane::Lanes;
+use crate::passivate::Look;
 use crate::resident::{Envelope, Resident, Slot};
 use bytes::Bytes;
 use dashmap::DashMap;
@@ -34,8 +35,10 @@ pub(crate) struct Shared {
     /// Live instances.
     pub(crate) hot: Arc<AtomicUsize>,
     pub(crate) turns: AtomicU64,
-    /// Told when an actor becomes idle; the passivator sleeps until then.
-    pub(crate) idle: Notify,
+    /// When idle actors become passive.
+    pub(crate) look: Look,
+    /// Told when an actor comes to rest while the node shuts down.
+    pub(crate) rested: Notify,
     /// Told when a row that expires was written.
     pub(crate) expiring: Notify,
     pub(crate) closing: AtomicBool,

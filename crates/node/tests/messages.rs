@@ -47,13 +47,15 @@ async fn messages_keep_their_order_across_a_crash() {
     deploy(&node, "event", "").await;
     for n in 0..60 {
         let message = format!("event/e n{n}");
-        ask(&node, "counter/from", "send", &message).await.expect("sent");
+        ask(&node, "counter/from", "send", &message)
+            .await
+            .expect("sent");
         if n % 20 == 10 {
             node = node.crash(n).await;
         }
     }
     node.quiet().await;
-    let heard: Vec<String> = node.journal("event/e").await.into_iter().skip(1).collect();
+    let heard: Vec<String> = node.heard("event/e").await.into_iter().skip(1).collect();
     let sent: Vec<String> = (0..60).map(|n| format!("n{n}")).collect();
     assert_eq!(heard, sent);
     assert_eq!(node.tuples().await, 60);
@@ -109,14 +111,20 @@ async fn an_ask_whose_deadline_passes_while_the_node_is_down_fails_its_turn() {
     let node = Machine::boot(left, Gate::Kept).await;
     node.quiet().await;
     assert_eq!(count(&node, "counter/asker").await, 0);
-    assert_eq!(count(&node, "counter/callee").await, 0, "it came too late to be asked");
+    assert_eq!(
+        count(&node, "counter/callee").await,
+        0,
+        "it came too late to be asked"
+    );
     let node = node.crash(2).await;
     assert_eq!(count(&node, "counter/asker").await, 0);
 }
 
 async fn dead_letters(node: &Machine) -> Vec<DeadLetter> {
     let rows = node.rows(Kind::DeadLetter).await;
-    let letters = rows.iter().map(|(_, key, value)| decode(key, value).expect("a letter"));
+    let letters = rows
+        .iter()
+        .map(|(_, key, value)| decode(key, value).expect("a letter"));
     letters.collect()
 }
 
@@ -140,14 +148,17 @@ async fn a_message_that_fails_three_times_is_a_dead_letter_and_the_actor_goes_on
             )
         })
         .collect();
-    assert_eq!(said, [("fail", Code::GuestError, 3), ("panic", Code::Trap, 3)]);
+    assert_eq!(
+        said,
+        [("fail", Code::GuestError, 3), ("panic", Code::Trap, 3)]
+    );
     // What failed wrote its tuple each time, and left none.
     assert_eq!(node.tuples().await, 2);
-    assert_eq!(node.journal("event/e").await, ["", "one", "two"]);
+    assert_eq!(node.heard("event/e").await, ["", "one", "two"]);
     let node = node.crash(1).await;
     tell(&node, "event/e", "three", "x").await;
     node.quiet().await;
-    assert_eq!(node.journal("event/e").await, ["", "one", "two", "three"]);
+    assert_eq!(node.heard("event/e").await, ["", "one", "two", "three"]);
     assert_eq!(dead_letters(&node).await.len(), 2);
 }
 
@@ -165,7 +176,7 @@ async fn a_message_that_is_tried_again_survives_a_crash_at_its_place() {
     assert_eq!(node.tuples().await, 0, "what is behind it waits");
     node.quiet().await;
     assert_eq!(dead_letters(&node).await.len(), 1);
-    assert_eq!(node.journal("event/e").await, ["", "after"]);
+    assert_eq!(node.heard("event/e").await, ["", "after"]);
 }
 
 /// A send that no handler takes is not tried: it is a dead letter at once.

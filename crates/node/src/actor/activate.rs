@@ -1,6 +1,7 @@
 //! From rows to a live instance: loading, turn 0, replay, upgrades.
 
 use super::life::{Hot, Life};
+use super::turn::CONFLICTS_MAX;
 use super::{Actor, Failed};
 use crate::catalog::Deployment;
 use crate::messaging::Links;
@@ -37,7 +38,6 @@ impl Actor {
             tail: None,
             unfinished: None,
             hot: None,
-            remembered: None,
             with_next: Vec::new(),
             salt: Vec::new(),
             refused: None,
@@ -128,8 +128,7 @@ impl Actor {
         }
         let life = self.life.as_mut().expect("loaded");
         if life.next == 0 && !life.row.initialised {
-            life.deployment = current;
-            return self.first_turn(args).await;
+            return self.begin(&current, args).await;
         }
         if life.deployment.hash != current.hash
             && life.refused != Some(current.hash)
@@ -138,6 +137,28 @@ impl Actor {
             self.upgrade(current).await?;
         }
         Ok(())
+    }
+
+    /// Turn 0, and again if it lost against another turn, or if somebody has spawned the actor meanwhile.
+    async fn begin(
+        &mut self,
+        current: &Arc<Deployment>,
+        args: Option<Bytes>,
+    ) -> Result<(), Failed> {
+        let mut conflicts = 0;
+        loop {
+            self.life.as_mut().expect("loaded").deployment = current.clone();
+            match self.first_turn(args.clone()).await {
+                Err(failed) if failed.error.code == Code::TurnConflict => {
+                    conflicts += 1;
+                    if conflicts > CONFLICTS_MAX {
+                        return Err(Failed::attempted(failed.error));
+                    }
+                    self.load().await?;
+                }
+                outcome => return outcome,
+            }
+        }
     }
 
     /// Turn 0: `init(create(..))`, atomic and journaled like any other.
@@ -194,7 +215,7 @@ impl Actor {
                 Ok(())
             }
             Err(error) => {
-                // Somebody spawned it meanwhile, or the store has stopped: nothing of this is there.
+                // Nothing of this is there.
                 self.life = None;
                 Err(error.into())
             }

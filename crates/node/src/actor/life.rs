@@ -36,8 +36,6 @@ pub(super) struct Life {
     /// The turn that stands in a wait.
     pub(super) unfinished: Option<Turn>,
     pub(super) hot: Option<Hot>,
-    /// How many replies it remembers, once counted.
-    pub(super) remembered: Option<usize>,
     /// Rows to go with the next batch.
     pub(super) with_next: Vec<(Key, Bytes)>,
     /// Keeps an ephemeral actor's activations apart.

@@ -225,7 +225,11 @@ impl Actor {
         if envelope.caller.is_some() {
             batch.urgency = Urgency::Now;
         }
-        self.commit_outcome(batch, reply_row).await
+        self.commit_outcome(batch, reply_row).await?;
+        if failed.how == How::Attempted && envelope.caller.is_some() {
+            self.shared.key_remembered(&self.id);
+        }
+        Ok(())
     }
 
     /// Marks a turn that has committed segments as given up: their effects stay, and replays skip it.

@@ -12,7 +12,7 @@ use plexspaces_services::{dedup, fault, waits};
 use std::sync::atomic::Ordering;
 
 /// How often a turn is run again when its batch lost against another commit.
-const CONFLICTS_MAX: u32 = 5;
+pub(super) const CONFLICTS_MAX: u32 = 5;
 
 /// How many turns an actor without `snapshot-state` may have, and how many bytes of journal.
 const UNTRIMMED_TURNS_MAX: u64 = 10_000;
@@ -70,22 +70,8 @@ impl Actor {
             )));
         }
         if envelope.caller.is_some() {
-            let remembered = match life.remembered {
-                Some(count) => count,
-                None => dedup::count(self.shared.store.snapshot().as_ref(), &self.id)
-                    .await
-                    .map_err(Failed::fault)?,
-            };
-            life.remembered = Some(remembered);
-            if remembered >= dedup::PER_ACTOR_MAX {
-                return Err(Failed::refused(Error::new(
-                    Code::TooManyKeys,
-                    format!(
-                        "{} remembers {remembered} idempotency keys, as many as it may; each is kept 24 hours",
-                        self.id
-                    ),
-                )));
-            }
+            let room = self.shared.check_keys(&self.id).await;
+            room.map_err(Failed::refused)?;
         }
         Ok(handler)
     }
@@ -217,7 +203,7 @@ impl Actor {
         life.tail_turns += 1;
         life.tail_bytes += sealed.journal_bytes;
         if envelope.caller.is_some() {
-            life.remembered = life.remembered.map(|count| count + 1);
+            shared.key_remembered(&self.id);
         }
         if let Some(checkpoint) = checkpoint {
             checkpoint.done(life, commit);
@@ -249,7 +235,6 @@ impl Actor {
         }
         if let Some(caller) = &envelope.caller {
             dedup::remember(batch, &self.id, caller, outcome, time);
-            self.shared.expiring.notify_one();
         }
         Ok(wait)
     }

@@ -5,7 +5,8 @@
 use bytes::Bytes;
 use plexspaces_core::{ActorId, Result, Scope};
 use plexspaces_node::{Deploy, Node, Options, Request};
-use plexspaces_services::scopes;
+use plexspaces_services::records::segment;
+use plexspaces_services::{journal, scopes};
 use plexspaces_store::key::{Kind, Path};
 use plexspaces_store::testing::{Lossy, NoGate};
 use plexspaces_store::{Key, Order, Store};
@@ -26,6 +27,8 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 /// A node with a runtime of its own, so that it ends with everything that it does, and the disk below it.
 pub struct Machine {
     pub disk: Arc<Lossy>,
+    /// How many commits were lost in the crash before its start.
+    pub lost: usize,
     gate: Gate,
     node: Option<Node>,
     runtime: Option<Runtime>,
@@ -48,7 +51,7 @@ impl Machine {
     /// Starts a node on what is on this disk.
     pub async fn boot(disk: Lossy, gate: Gate) -> Machine {
         let place = PLACES.acquire().await.expect("never closed");
-        let disk = Arc::new(disk);
+        let (lost, disk) = (disk.lost(), Arc::new(disk));
         let store: Arc<dyn Store> = match gate {
             Gate::Kept => disk.clone(),
             Gate::Removed => Arc::new(NoGate(disk.clone())),
@@ -67,6 +70,7 @@ impl Machine {
         let node = starting.await.expect("no panic").expect("the node starts");
         Machine {
             disk,
+            lost,
             gate,
             node: Some(node),
             runtime: Some(runtime),
@@ -104,6 +108,26 @@ impl Machine {
         let snapshot = self.disk.snapshot();
         let rows = snapshot.scan(range, usize::MAX, Order::Forward).await;
         rows.expect("the rows can be read").len()
+    }
+
+    /// What an actor has heard: the message types of its finished turns, of which the first, turn 0, has none.
+    pub async fn heard(&self, actor: &str) -> Vec<String> {
+        let turns = journal::turns(self.disk.snapshot().as_ref(), &id(actor), 0).await;
+        let done = |turn: &&journal::Turn| {
+            let last = turn
+                .segments
+                .last()
+                .and_then(|segment| segment.end.as_ref());
+            matches!(last, Some(segment::End::Done(_)))
+        };
+        let turns = turns.expect("readable");
+        let messages = turns
+            .iter()
+            .filter(done)
+            .map(|turn| turn.segments[0].message.clone());
+        messages
+            .map(|message| message.expect("a message").msg_type)
+            .collect()
     }
 
     /// Until no message is on its way and no turn waits.
@@ -232,9 +256,9 @@ pub async fn count(node: &Node, actor: &str) -> i64 {
     count.parse().expect("a number")
 }
 
-/// Brings it about that counter/asker has added 5 and stands in an ask for counter/callee to add 1, which for some
-/// hundred milliseconds will not come to it. The callers' asks end with what is given.
-pub async fn asker_waits(node: &Machine) -> JoinSet<()> {
+/// Brings it about that counter/callee will not come to its messages for some hundred milliseconds. The caller's ask
+/// ends with what is given.
+pub async fn callee_is_busy(node: &Machine) -> JoinSet<()> {
     deploy(
         node,
         "misbehave",
@@ -242,23 +266,33 @@ pub async fn asker_waits(node: &Machine) -> JoinSet<()> {
     )
     .await;
     let mut asks = JoinSet::new();
-    for (actor, msg_type, payload) in [
-        ("counter/callee", "ask", "misbehave/busy loop"),
-        ("counter/asker", "add_ask", "5 counter/callee add 1"),
-    ] {
-        let caller = Node::clone(node);
-        asks.spawn(async move {
-            // Whether a reply comes depends on the power.
-            let _ = ask(&caller, actor, msg_type, payload).await;
-        });
-        eventually("the ask is made", || async {
-            let waits = node.rows(Kind::Wait).await;
-            waits.iter().any(|(waiting, ..)| *waiting == id(actor))
-        })
-        .await;
-    }
+    let caller = Node::clone(node);
+    // Whether a reply comes depends on the power.
+    asks.spawn(
+        async move { drop(ask(&caller, "counter/callee", "ask", "misbehave/busy loop").await) },
+    );
+    stands_in_a_wait(node, "counter/callee").await;
+    asks
+}
+
+/// Waits until a turn of the actor waits for another actor, durably.
+pub async fn stands_in_a_wait(node: &Machine, actor: &str) {
+    eventually("the ask is made", || async {
+        let waits = node.rows(Kind::Wait).await;
+        waits.iter().any(|(waiting, ..)| *waiting == id(actor))
+    })
+    .await;
     let durable = node.disk.flushed(node.disk.visible()).await;
     durable.expect("the power is on");
+}
+
+/// As [`callee_is_busy`], and counter/asker has added 5 and asked it to add 1.
+pub async fn asker_waits(node: &Machine) -> JoinSet<()> {
+    let mut asks = callee_is_busy(node).await;
+    let caller = Node::clone(node);
+    let payload = "5 counter/callee add 1";
+    asks.spawn(async move { drop(ask(&caller, "counter/asker", "add_ask", payload).await) });
+    stands_in_a_wait(node, "counter/asker").await;
     asks
 }
 
