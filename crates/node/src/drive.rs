@@ -7,6 +7,7 @@ use crate::shared::Shared;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// The work on a resident's messages; `actor` is the hot actor, if it is hot.
 pub(crate) fn begin(
@@ -46,7 +47,12 @@ async fn run(shared: Arc<Shared>, resident: Arc<Resident>, mut actor: Option<Box
         tokio::task::consume_budget().await;
     }
     watch.done = true;
-    shared.idle.notify_one();
+    if shared.closing.load(Ordering::Relaxed) {
+        shared.rested.notify_one();
+    }
+    if let Some((since, idle)) = resident.resting_since() {
+        shared.look.rests_until(since + idle);
+    }
 }
 
 /// Sees to it that a fault in the node's own code stops one turn, not the actor for ever.

@@ -7,6 +7,7 @@
 //! * [`catalog`], [`deploy`], [`manifest`]: what is deployed
 //! * [`resident`], [`drive`], [`lane`]: mailboxes in memory and who runs them
 //! * [`actor`]: activation, turns, checkpoints, upgrades
+//! * [`keys`]: the bound on callers' message ids
 //! * [`messaging`]: sends, asks and spawns between actors
 //! * [`passivate`], [`recover`], [`sweep`]: idle actors, a node's start, expired rows
 
@@ -14,6 +15,7 @@ mod actor;
 mod catalog;
 mod deploy;
 mod drive;
+mod keys;
 mod lane;
 mod manifest;
 mod messaging;

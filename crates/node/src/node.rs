@@ -24,7 +24,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 /// What a node is started with.
 pub struct Options {
@@ -140,7 +140,8 @@ impl Node {
             lanes: Lanes::new(threads).map_err(unusable)?,
             hot: Arc::new(AtomicUsize::new(0)),
             turns: AtomicU64::new(0),
-            idle: Arc::default(),
+            look: Arc::default(),
+            rested: Notify::new(),
             expiring: Arc::default(),
             closing: AtomicBool::new(false),
             deploying: tokio::sync::Mutex::new(()),
@@ -231,6 +232,9 @@ impl Node {
         let slot = self
             .shared
             .reserve_slot(to, deployment.limits.mailbox_messages)?;
+        if caller.is_some() {
+            self.shared.check_keys(to).await?;
+        }
         let (row, content) = (
             mailbox::key(to, self.shared.ticket()),
             mailbox_row(&message),
@@ -243,13 +247,19 @@ impl Node {
         if let Some(caller) = &caller {
             batch.guard(caller.key(to), plexspaces_core::batch::Version::ABSENT);
             dedup::remember(&mut batch, to, caller, &Ok(Bytes::new()), self.shared.now());
-            self.shared.expiring.notify_one();
         }
-        match self.shared.commit(batch).await {
-            Ok(_) => self.shared.deliver(to, Envelope::from_row(row, content)?),
-            // The same id came twice at once; the other one is accepted.
-            Err(plexspaces_store::Error::Conflict { .. }) if caller.is_some() => {}
-            Err(error) => return Err(fault(error)),
+        match (self.shared.commit(batch).await, &caller) {
+            (Ok(_), _) => {
+                if caller.is_some() {
+                    self.shared.key_remembered(to);
+                }
+                self.shared.deliver(to, Envelope::from_row(row, content)?);
+            }
+            // The same id came twice at once, and the other one is accepted: if it was for the same message, this is it.
+            (Err(plexspaces_store::Error::Conflict { .. }), Some(caller)) => {
+                dedup::find(self.shared.store.as_ref(), to, caller).await?;
+            }
+            (Err(error), _) => return Err(fault(error)),
         }
         drop(slot);
         self.shared.gate().await
@@ -373,8 +383,8 @@ impl Node {
         let until = Instant::now() + SHUTDOWN_WAIT;
         while passivate::all(&self.shared).await && Instant::now() < until {
             // A turn that ends says so.
-            let _ =
-                tokio::time::timeout(Duration::from_millis(50), self.shared.idle.notified()).await;
+            let _ = tokio::time::timeout(Duration::from_millis(50), self.shared.rested.notified())
+                .await;
         }
         self.shared.store.close().await.map_err(fault)
     }

@@ -7,10 +7,12 @@ use crate::drive;
 use crate::resident::Resident;
 use crate::shared::Shared;
 use futures_util::future::join_all;
+use parking_lot::Mutex;
 use plexspaces_runtime::INSTANCES_MAX;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
+use tokio::sync::Notify;
 
 /// Live instances at which idle actors begin to make room.
 const ROOM: usize = INSTANCES_MAX as usize * 9 / 10;
@@ -21,18 +23,49 @@ const AT_ONCE: usize = INSTANCES_MAX as usize / 20;
 /// The shortest pause between two looks at the hot actors.
 const PAUSE: Duration = Duration::from_millis(50);
 
+/// When the task looks next; an actor that comes to rest wakes it if that is too late.
+#[derive(Default)]
+pub(crate) struct Look {
+    /// `None` while it looks, and without any hot actor.
+    next: Mutex<Option<Instant>>,
+    sooner: Notify,
+}
+
+impl Look {
+    /// An actor rests, and can be made passive at `due`.
+    pub(crate) fn rests_until(&self, due: Instant) {
+        if self.next.lock().is_none_or(|next| due < next) {
+            self.sooner.notify_one();
+        }
+    }
+
+    /// Ends the wait: there is no node any more.
+    pub(crate) fn over(&self) {
+        self.sooner.notify_one();
+    }
+
+    /// Waits until `next`, or until somebody rests who is due before that.
+    async fn again(&self, next: Option<Instant>) {
+        *self.next.lock() = next;
+        let pause = tokio::time::sleep(PAUSE);
+        match next {
+            Some(at) => drop(tokio::time::timeout_at(at.into(), self.sooner.notified()).await),
+            None => self.sooner.notified().await,
+        }
+        pause.await;
+        *self.next.lock() = None;
+    }
+}
+
 /// Starts the task; it ends with the node.
 pub(crate) fn start(shared: &Arc<Shared>) {
-    let (weak, resting) = (Arc::downgrade(shared), shared.idle.clone());
+    let (weak, look) = (Arc::downgrade(shared), shared.look.clone());
     tokio::spawn(async move {
         // The node is not kept alive by the wait.
         while let Some(shared) = weak.upgrade() {
             let next = idle(&shared).await;
             drop(shared);
-            match next {
-                Some(at) => tokio::time::sleep_until((at.max(Instant::now() + PAUSE)).into()).await,
-                None => resting.notified().await,
-            }
+            look.again(next).await;
         }
     });
 }
@@ -71,13 +104,14 @@ async fn passivate(shared: &Arc<Shared>, resident: &Arc<Resident>, before: Insta
     }
 }
 
-/// Makes every resting actor passive; `true` while others still run.
+/// Makes every resting actor passive; `true` if others were running, so that one has to look again.
 pub(crate) async fn all(shared: &Arc<Shared>) -> bool {
     let residents: Vec<Arc<Resident>> = shared
         .residents
         .iter()
         .map(|entry| entry.value().clone())
         .collect();
+    let running = residents.iter().any(|resident| resident.is_running());
     for chunk in residents.chunks(64) {
         join_all(
             chunk
@@ -86,7 +120,7 @@ pub(crate) async fn all(shared: &Arc<Shared>) -> bool {
         )
         .await;
     }
-    residents.iter().any(|resident| resident.is_running())
+    running
 }
 
 impl Shared {

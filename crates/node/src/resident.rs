@@ -4,6 +4,7 @@
 //! instance. A passive actor has none.
 
 use crate::actor::Actor;
+use crate::keys::Keys;
 use crate::shared::Shared;
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -67,6 +68,8 @@ pub(crate) struct Resident {
     state: Mutex<State>,
     /// Told when the actor is to stop: ends a wait.
     pub(crate) interrupt: Notify,
+    /// How many ids of callers it remembers.
+    pub(crate) keys: Keys,
 }
 
 #[derive(Default)]
@@ -90,6 +93,7 @@ impl Resident {
             id,
             state: Mutex::default(),
             interrupt: Notify::new(),
+            keys: Keys::default(),
         })
     }
 

@@ -3,6 +3,7 @@
 use crate::catalog::Catalog;
 use crate::drive;
 use crate::lane::{Begun, Lanes};
+use crate::passivate::Look;
 use crate::resident::{Envelope, Resident, Slot};
 use bytes::Bytes;
 use dashmap::DashMap;
@@ -35,8 +36,10 @@ pub(crate) struct Shared {
     /// Live instances.
     pub(crate) hot: Arc<AtomicUsize>,
     pub(crate) turns: AtomicU64,
-    /// Told when an actor becomes idle; the passivator sleeps until then.
-    pub(crate) idle: Arc<Notify>,
+    /// When idle actors become passive.
+    pub(crate) look: Arc<Look>,
+    /// Told when an actor comes to rest while the node shuts down.
+    pub(crate) rested: Notify,
     /// Told when a row that expires was written.
     pub(crate) expiring: Arc<Notify>,
     pub(crate) closing: AtomicBool,
@@ -46,7 +49,7 @@ pub(crate) struct Shared {
 impl Drop for Shared {
     fn drop(&mut self) {
         // The tasks that sleep find out that there is no node any more.
-        self.idle.notify_one();
+        self.look.over();
         self.expiring.notify_one();
     }
 }

@@ -1,16 +1,13 @@
-//! Turns from outside: state, failure, restart, other actors.
+//! Turns from outside: state, failure, restart.
 
 mod support;
 
 use plexspaces_core::Code;
-use plexspaces_store::{Memory, Store};
-use std::sync::Arc;
-use support::{ask, deploy, start};
+use support::{Machine, ask, count, deploy};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn state_is_kept_across_a_restart_and_many_checkpoints() {
-    let store: Arc<dyn Store> = Arc::new(Memory::open());
-    let node = start(store.clone()).await;
+    let node = Machine::new().await;
     deploy(&node, "counter", "").await;
     for n in 1..=200 {
         assert_eq!(
@@ -18,22 +15,30 @@ async fn state_is_kept_across_a_restart_and_many_checkpoints() {
             n.to_string()
         );
     }
-    drop(node);
-    let node = start(store).await;
-    assert_eq!(
-        ask(&node, "counter/a", "get", "").await.expect("got"),
-        "200"
-    );
+    let node = node.crash(1).await;
+    assert_eq!(count(&node, "counter/a").await, 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failed_turn_leaves_nothing_behind() {
-    let node = start(Arc::new(Memory::open())).await;
+    let node = Machine::new().await;
     deploy(&node, "counter", "").await;
     ask(&node, "counter/a", "add", "5").await.expect("added");
     let error = ask(&node, "counter/a", "fail_after_add", "7")
         .await
         .expect_err("it fails");
     assert_eq!(error.code, Code::GuestError);
-    assert_eq!(ask(&node, "counter/a", "get", "").await.expect("got"), "5");
+    assert_eq!(count(&node, "counter/a").await, 5);
+}
+
+/// A node that is dropped gives its address space back: only three would fit.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_leaves_nothing_in_memory() {
+    let mut node = Machine::new().await;
+    deploy(&node, "counter", "").await;
+    for n in 1..=10 {
+        ask(&node, "counter/a", "add", "1").await.expect("added");
+        node = node.crash(n).await;
+    }
+    assert_eq!(count(&node, "counter/a").await, 10);
 }

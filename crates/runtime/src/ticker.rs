@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::thread::{self, Thread};
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 /// The longest that a guest runs before it lets others run.
@@ -23,11 +23,11 @@ struct Shared {
     stop: AtomicBool,
 }
 
-/// The handle of the ticking thread; dropping it ends the thread.
+/// The handle of the ticking thread; dropping it ends the thread, so that the engine's address space is free at once.
 #[derive(Debug)]
 pub(crate) struct Ticker {
     shared: Arc<Shared>,
-    thread: Thread,
+    thread: Option<JoinHandle<()>>,
 }
 
 /// While this lives, a guest runs.
@@ -37,13 +37,13 @@ impl Ticker {
     pub(crate) fn start(engine: wasmtime::Engine) -> Self {
         let shared = Arc::new(Shared::default());
         let theirs = shared.clone();
-        let handle = thread::Builder::new()
+        let thread = thread::Builder::new()
             .name("epoch-ticker".into())
             .spawn(move || tick(&theirs, &engine))
             .expect("the system can start a thread");
         Ticker {
             shared,
-            thread: handle.thread().clone(),
+            thread: Some(thread),
         }
     }
 
@@ -52,9 +52,15 @@ impl Ticker {
         self.shared.running.fetch_add(1, Ordering::SeqCst);
         self.shared.entered.fetch_add(1, Ordering::Relaxed);
         if self.shared.parked.swap(false, Ordering::SeqCst) {
-            self.thread.unpark();
+            self.unpark();
         }
         Running(&self.shared)
+    }
+
+    fn unpark(&self) {
+        if let Some(thread) = &self.thread {
+            thread.thread().unpark();
+        }
     }
 }
 
@@ -67,7 +73,11 @@ impl Drop for Running<'_> {
 impl Drop for Ticker {
     fn drop(&mut self) {
         self.shared.stop.store(true, Ordering::SeqCst);
-        self.thread.unpark();
+        self.unpark();
+        if let Some(thread) = self.thread.take() {
+            // It is at most one tick away from its end, and cannot panic.
+            let _ = thread.join();
+        }
     }
 }
 

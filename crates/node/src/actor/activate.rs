@@ -1,6 +1,7 @@
 //! From rows to a live instance: loading, turn 0, replay, upgrades.
 
 use super::life::{Hot, Life};
+use super::turn::CONFLICTS_MAX;
 use super::{Actor, Failed};
 use crate::catalog::Deployment;
 use crate::messaging::Links;
@@ -37,7 +38,6 @@ impl Actor {
             tail: None,
             unfinished: None,
             hot: None,
-            remembered: None,
             with_next: Vec::new(),
             salt: Vec::new(),
             refused: None,
@@ -112,20 +112,23 @@ impl Actor {
 
     /// Makes the actor active under the version that is deployed today, if its state allows; turn 0 is done after this.
     pub(super) async fn alive(&mut self, args: Option<Bytes>) -> Result<(), Failed> {
-        let current = self.shared.catalog.of(&self.id).map_err(Failed::refused)?;
+        // While its type is not deployed its messages wait.
+        let current = self.shared.catalog.of(&self.id).map_err(Failed::fault)?;
+        if let Some(life) = &self.life
+            && let Some((hash, error)) = &life.stopped
+        {
+            if *hash == current.hash {
+                return Err(life.stopped_by(error.clone()));
+            }
+            // It tries again, from its rows.
+            self.life = None;
+        }
         if self.life.is_none() {
             self.load().await?;
         }
-        let life = self.life.as_mut().expect("just loaded");
-        if let Some((hash, error)) = &life.stopped {
-            if *hash == current.hash {
-                return Err(Failed::refused(error.clone()));
-            }
-            life.stopped = None;
-        }
+        let life = self.life.as_mut().expect("loaded");
         if life.next == 0 && !life.row.initialised {
-            life.deployment = current;
-            return self.first_turn(args).await;
+            return self.begin(&current, args).await;
         }
         if life.deployment.hash != current.hash
             && life.refused != Some(current.hash)
@@ -134,6 +137,28 @@ impl Actor {
             self.upgrade(current).await?;
         }
         Ok(())
+    }
+
+    /// Turn 0, and again if it lost against another turn, or if somebody has spawned the actor meanwhile.
+    async fn begin(
+        &mut self,
+        current: &Arc<Deployment>,
+        args: Option<Bytes>,
+    ) -> Result<(), Failed> {
+        let mut conflicts = 0;
+        loop {
+            self.life.as_mut().expect("loaded").deployment = current.clone();
+            match self.first_turn(args.clone()).await {
+                Err(failed) if failed.error.code == Code::TurnConflict => {
+                    conflicts += 1;
+                    if conflicts > CONFLICTS_MAX {
+                        return Err(Failed::attempted(failed.error));
+                    }
+                    self.load().await?;
+                }
+                outcome => return outcome,
+            }
+        }
     }
 
     /// Turn 0: `init(create(..))`, atomic and journaled like any other.
@@ -190,7 +215,7 @@ impl Actor {
                 Ok(())
             }
             Err(error) => {
-                // Somebody spawned it meanwhile, or the store has stopped: nothing of this is there.
+                // Nothing of this is there.
                 self.life = None;
                 Err(error.into())
             }
@@ -205,17 +230,32 @@ impl Actor {
         self.make_instance().await?;
         match self.rebuild().await {
             Ok(()) => Ok(()),
+            Err(failed) if failed.error.code == Code::ReplayMismatch => {
+                Err(self.stop_on_mismatch(failed.error).await)
+            }
             Err(failed) => {
                 if let Some(life) = self.life.as_mut() {
                     life.hot = None;
-                    if failed.error.code == Code::ReplayMismatch {
-                        tracing::error!(actor = %self.id, code = "PS4001", "{}", failed.error);
-                        life.stopped = Some((life.deployment.hash, failed.error.clone()));
-                    }
                 }
                 Err(failed)
             }
         }
+    }
+
+    /// Stops the actor until another version is deployed. Its rows stay as they are, so what a turn has taken from
+    /// memory is read again.
+    pub(super) async fn stop_on_mismatch(&mut self, error: Error) -> Failed {
+        tracing::error!(actor = %self.id, code = "PS4001", "{error}");
+        let current = match self.shared.catalog.of(&self.id) {
+            Ok(current) => current.hash,
+            Err(error) => return Failed::fault(error),
+        };
+        if let Err(failed) = self.load().await {
+            return failed;
+        }
+        let life = self.life.as_mut().expect("just loaded");
+        life.stopped = Some((current, error.clone()));
+        life.stopped_by(error)
     }
 
     /// Brings a new instance to the actor's state: the checkpoint, then the turns after it.

@@ -10,6 +10,7 @@ use plexspaces_core::time::Millis;
 use plexspaces_runtime::{Failure, Rights};
 use plexspaces_services::journal;
 use plexspaces_services::records::{Checkpoint, Done, Segment, segment};
+use plexspaces_store::Commit;
 
 /// A checkpoint that is part of a batch; it counts once the batch has committed.
 pub(super) struct Pending {
@@ -18,8 +19,9 @@ pub(super) struct Pending {
 }
 
 impl Pending {
-    /// The batch has committed.
-    pub(super) fn done(self, life: &mut Life) {
+    /// The batch has committed; it has the actor's row, too.
+    pub(super) fn done(self, life: &mut Life, commit: Commit) {
+        life.row_version = commit.into();
         life.row.has_checkpoint = true;
         life.row.checkpoint = self.sequence;
         life.oldest = self.oldest;
@@ -106,8 +108,7 @@ impl Actor {
         };
         let commit = self.shared.commit(batch).await?;
         let life = self.life.as_mut().expect("alive");
-        life.row_version = plexspaces_core::batch::Version(commit.0);
-        pending.done(life);
+        pending.done(life, commit);
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 //! What is in memory of an active actor.
 
+use super::Failed;
 use crate::catalog::Deployment;
 use bytes::Bytes;
 use plexspaces_core::Error;
@@ -35,15 +36,13 @@ pub(super) struct Life {
     /// The turn that stands in a wait.
     pub(super) unfinished: Option<Turn>,
     pub(super) hot: Option<Hot>,
-    /// How many replies it remembers, once counted.
-    pub(super) remembered: Option<usize>,
     /// Rows to go with the next batch.
     pub(super) with_next: Vec<(Key, Bytes)>,
     /// Keeps an ephemeral actor's activations apart.
     pub(super) salt: Vec<u8>,
     /// A deployment that it cannot change to, so that it is not tried at each message.
     pub(super) refused: Option<Hash>,
-    /// Its replay differs from its first run: it stops until another version is deployed.
+    /// Its replay differs from its first run: it stops until a version other than this one is deployed.
     pub(super) stopped: Option<(Hash, Error)>,
 }
 
@@ -51,6 +50,15 @@ impl Life {
     /// Whether checkpoints can be made.
     pub(super) fn can_checkpoint(&self) -> bool {
         !self.deployment.ephemeral && self.deployment.module.contract.has("snapshot")
+    }
+
+    /// What becomes of a message now that the replay has stopped the actor. It is refused; but behind a turn that
+    /// stands in a wait it stays, as that turn's own message does, until the turn can go on.
+    pub(super) fn stopped_by(&self, error: Error) -> Failed {
+        match self.unfinished {
+            Some(_) => Failed::fault(error),
+            None => Failed::refused(error),
+        }
     }
 }
 

@@ -96,13 +96,14 @@ impl Actor {
 
     /// Works on one message until its outcome is told or it is given up.
     pub(crate) async fn perform(&mut self, envelope: Envelope) {
+        // First, because it may be this very message that has led to the unfinished turn.
+        if let Err(failed) = self.finish_unfinished().await {
+            return self.give_up(envelope, failed, 0).await;
+        }
         match self.is_due(&envelope).await {
             Ok(true) => {}
             Ok(false) => return,
             Err(failed) => return self.tell(envelope, Err(failed.error)),
-        }
-        if let Err(failed) = self.finish_unfinished().await {
-            return self.give_up(envelope, failed, 0).await;
         }
         if !matches!(envelope.origin, Origin::WakeUp) {
             self.work(envelope).await;
@@ -224,7 +225,11 @@ impl Actor {
         if envelope.caller.is_some() {
             batch.urgency = Urgency::Now;
         }
-        self.commit_outcome(batch, reply_row).await
+        self.commit_outcome(batch, reply_row).await?;
+        if failed.how == How::Attempted && envelope.caller.is_some() {
+            self.shared.key_remembered(&self.id);
+        }
+        Ok(())
     }
 
     /// Marks a turn that has committed segments as given up: their effects stay, and replays skip it.

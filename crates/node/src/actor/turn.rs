@@ -12,7 +12,7 @@ use plexspaces_services::{dedup, fault, waits};
 use std::sync::atomic::Ordering;
 
 /// How often a turn is run again when its batch lost against another commit.
-const CONFLICTS_MAX: u32 = 5;
+pub(super) const CONFLICTS_MAX: u32 = 5;
 
 /// How many turns an actor without `snapshot-state` may have, and how many bytes of journal.
 const UNTRIMMED_TURNS_MAX: u64 = 10_000;
@@ -70,22 +70,8 @@ impl Actor {
             )));
         }
         if envelope.caller.is_some() {
-            let remembered = match life.remembered {
-                Some(count) => count,
-                None => dedup::count(self.shared.store.snapshot().as_ref(), &self.id)
-                    .await
-                    .map_err(Failed::fault)?,
-            };
-            life.remembered = Some(remembered);
-            if remembered >= dedup::PER_ACTOR_MAX {
-                return Err(Failed::refused(Error::new(
-                    Code::TooManyKeys,
-                    format!(
-                        "{} remembers {remembered} idempotency keys, as many as it may; each is kept 24 hours",
-                        self.id
-                    ),
-                )));
-            }
+            let room = self.shared.check_keys(&self.id).await;
+            room.map_err(Failed::refused)?;
         }
         Ok(handler)
     }
@@ -119,15 +105,15 @@ impl Actor {
                     .check_replayed(&answer.reply, state)
                     .err()
                     .unwrap_or_else(|| turn.differs("a wait", "the turn ended"));
-                Err(self.stop_on_mismatch(error))
+                Err(self.stop_on_mismatch(error).await)
             }
             Ok(answer) => self.commit_turn(envelope, turn, answer).await,
-            Err(failure) => self.discard(turn, failure),
+            Err(failure) => self.discard(turn, failure).await,
         }
     }
 
     /// A failed turn leaves nothing behind: buffer and reservations go with the turn, memory with the instance.
-    fn discard(&mut self, turn: Turn, failure: Failure) -> Result<Run, Failed> {
+    async fn discard(&mut self, turn: Turn, failure: Failure) -> Result<Run, Failed> {
         let committed_segments = turn.segment() > 0;
         drop(turn);
         let life = self.life.as_mut().expect("alive");
@@ -144,18 +130,9 @@ impl Actor {
                 self.life = None;
                 Ok(Run::Again(error))
             }
-            Failure::Mismatch(error) => Err(self.stop_on_mismatch(error)),
+            Failure::Mismatch(error) => Err(self.stop_on_mismatch(error).await),
             other => Err(failed_call(other)),
         }
-    }
-
-    fn stop_on_mismatch(&mut self, error: Error) -> Failed {
-        tracing::error!(actor = %self.id, code = "PS4001", "{error}");
-        if let Some(life) = self.life.as_mut() {
-            life.hot = None;
-            life.stopped = Some((life.deployment.hash, error.clone()));
-        }
-        Failed::refused(error)
     }
 
     async fn commit_turn(
@@ -205,8 +182,8 @@ impl Actor {
             }
         };
         drop(sealed.reservations);
-        match committed {
-            Ok(_) => {}
+        let commit = match committed {
+            Ok(commit) => commit,
             Err(error @ plexspaces_store::Error::Conflict { .. }) => {
                 self.life = None;
                 return Ok(Run::Again(fault(error)));
@@ -215,7 +192,7 @@ impl Actor {
                 self.life = None;
                 return Err(error.into());
             }
-        }
+        };
         shared.hand_over(sealed.outgoing);
         let life = self.life.as_mut().expect("alive");
         life.with_next.clear();
@@ -226,10 +203,10 @@ impl Actor {
         life.tail_turns += 1;
         life.tail_bytes += sealed.journal_bytes;
         if envelope.caller.is_some() {
-            life.remembered = life.remembered.map(|count| count + 1);
+            shared.key_remembered(&self.id);
         }
         if let Some(checkpoint) = checkpoint {
-            checkpoint.done(life);
+            checkpoint.done(life, commit);
         }
         Ok(Run::Replied(reply))
     }
@@ -258,7 +235,6 @@ impl Actor {
         }
         if let Some(caller) = &envelope.caller {
             dedup::remember(batch, &self.id, caller, outcome, time);
-            self.shared.expiring.notify_one();
         }
         Ok(wait)
     }
