@@ -39,10 +39,14 @@ async fn run(shared: Arc<Shared>, resident: Arc<Resident>, mut actor: Option<Box
         resident: &resident,
         done: false,
     };
-    while let Next::Message(envelope) = resident.next(&mut actor) {
+    while let Next::Message {
+        envelope,
+        others_wait,
+    } = resident.next(&mut actor)
+    {
         let actor =
             actor.get_or_insert_with(|| Box::new(Actor::new(shared.clone(), resident.id.clone())));
-        actor.perform(*envelope).await;
+        actor.perform(*envelope, others_wait).await;
         // A long mailbox does not keep the thread from others.
         tokio::task::consume_budget().await;
     }

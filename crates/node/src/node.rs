@@ -4,7 +4,7 @@ use crate::catalog::Catalog;
 use crate::deploy::describe;
 use crate::drive;
 use crate::lane::Lanes;
-use crate::resident::{Envelope, Origin};
+use crate::resident::{Envelope, Origin, Told};
 use crate::shared::{Shared, wall};
 use crate::{passivate, recover, sweep};
 use bytes::Bytes;
@@ -188,23 +188,26 @@ impl Node {
             to,
             Envelope {
                 message,
-                origin: Origin::Here(sender),
+                origin: Origin::Outside(sender),
                 caller,
                 deadline: None,
             },
         );
         drop(slot);
         let reply = tokio::time::timeout(request.timeout, receiver);
-        let outcome = match drive::until(work, reply).await {
-            Ok(Ok(outcome)) => outcome,
-            Ok(Err(_)) => Err(Error::new(
+        let error = match drive::until(work, reply).await {
+            Ok(Ok(Told { outcome, seen })) => {
+                self.shared.gate_of(seen).await?;
+                return outcome;
+            }
+            Ok(Err(_)) => Error::new(
                 Code::Internal,
                 format!("the turn of {to} ended without an outcome"),
-            )),
-            Err(_) => Err(self.shared.ask_timeout(None, to, request.timeout)),
+            ),
+            Err(_) => self.shared.ask_timeout(None, to, request.timeout),
         };
         self.shared.gate().await?;
-        outcome
+        Err(error)
     }
 
     /// Sends to an actor. Returns when the message is durable.

@@ -13,7 +13,7 @@ use plexspaces_core::time::Millis;
 use plexspaces_core::{ActorId, Error, Result};
 use plexspaces_services::dedup::CallerId;
 use plexspaces_services::records::MailboxRow;
-use plexspaces_store::Key;
+use plexspaces_store::{Commit, Key};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
@@ -31,14 +31,23 @@ pub(crate) struct Envelope {
 
 /// Where a message came from.
 pub(crate) enum Origin {
-    /// From a caller in this process; lost with it.
+    /// From inside this node; lost with its process.
     Here(oneshot::Sender<Result<Bytes>>),
+    /// From a caller outside, whose reply leaves the node.
+    Outside(oneshot::Sender<Told>),
     /// From a mailbox row; `reply_to` is the asker's wait row.
     Row { row: Key, reply_to: Option<Key> },
     /// Nobody: a turn that goes on after a restart, whose caller is gone.
     Nobody,
     /// The node: an interrupted turn is to go on; the message says nothing.
     WakeUp,
+}
+
+/// What a caller outside is told, once it may leave the node.
+pub(crate) struct Told {
+    pub(crate) outcome: Result<Bytes>,
+    /// The newest commit that the outcome could have seen.
+    pub(crate) seen: Commit,
 }
 
 impl Envelope {
@@ -83,7 +92,10 @@ struct State {
 
 /// What to do after a turn.
 pub(crate) enum Next {
-    Message(Box<Envelope>),
+    Message {
+        envelope: Box<Envelope>,
+        others_wait: bool,
+    },
     Rest,
 }
 
@@ -118,7 +130,10 @@ impl Resident {
     pub(crate) fn next(&self, actor: &mut Option<Box<Actor>>) -> Next {
         let mut state = self.state.lock();
         if let Some(envelope) = state.mailbox.pop_front() {
-            return Next::Message(Box::new(envelope));
+            return Next::Message {
+                envelope: Box::new(envelope),
+                others_wait: !state.mailbox.is_empty(),
+            };
         }
         state.running = false;
         state.actor = actor.take();

@@ -74,17 +74,37 @@ impl Shared {
         if batch.is_empty() && batch.guards.is_empty() {
             return Ok(self.store.visible());
         }
-        if !batch.is_empty() {
-            self.stamp
-                .add(&mut batch, Millis(self.timeline.now(wall()).0));
-        }
+        self.stamp(&mut batch);
         self.store.commit(batch).await
+    }
+
+    /// Commits a batch and waits until it is durable. One without changes has nothing to wait for.
+    pub(crate) async fn commit_flushed(
+        &self,
+        mut batch: Batch,
+    ) -> Result<Commit, plexspaces_store::Error> {
+        if batch.is_empty() {
+            return self.commit(batch).await;
+        }
+        self.stamp(&mut batch);
+        self.store.commit_flushed(batch).await
+    }
+
+    fn stamp(&self, batch: &mut Batch) {
+        if !batch.is_empty() {
+            self.stamp.add(batch, self.now());
+        }
     }
 
     /// Waits until everything that could have been seen by now is durable: the output gate.
     pub(crate) async fn gate(&self) -> Result<()> {
+        self.gate_of(self.store.visible()).await
+    }
+
+    /// The output gate of what could have seen nothing after `seen`.
+    pub(crate) async fn gate_of(&self, seen: Commit) -> Result<()> {
         self.store
-            .flushed(self.store.visible())
+            .flushed(seen)
             .await
             .map_err(plexspaces_services::fault)
     }

@@ -2,7 +2,7 @@
 
 use super::activate::{bounds, turn_start};
 use super::life::Life;
-use super::{Actor, Failed};
+use super::{Actor, Failed, Reply};
 use crate::resident::Envelope;
 use bytes::Bytes;
 use plexspaces_core::batch::Batch;
@@ -127,7 +127,7 @@ impl Actor {
     }
 
     /// Stops in an orderly way: `terminate`, checkpoint, nothing in memory. An actor that is not there has stopped.
-    pub(super) async fn stop(&mut self, envelope: &Envelope) -> Result<Bytes, Failed> {
+    pub(super) async fn stop(&mut self, envelope: &Envelope) -> Result<Reply, Failed> {
         let shared = self.shared.clone();
         if self.life.is_none() {
             self.load().await?;
@@ -173,10 +173,13 @@ impl Actor {
         }
         self.acknowledge(&mut batch, envelope, &Ok(Bytes::new()), time)
             .await?;
-        shared.commit(batch).await?;
+        let seen = shared.commit(batch).await?;
         shared.hand_over(outgoing);
         let stopped = std::mem::replace(self, Actor::new(shared, self.id.clone()));
         Box::new(stopped).passivate().await;
-        Ok(Bytes::new())
+        Ok(Reply {
+            bytes: Bytes::new(),
+            seen,
+        })
     }
 }

@@ -11,7 +11,7 @@ mod checkpoint;
 mod life;
 mod turn;
 
-use crate::resident::{Envelope, Origin};
+use crate::resident::{Envelope, Origin, Told};
 use crate::shared::Shared;
 use bytes::Bytes;
 use life::Life;
@@ -21,7 +21,7 @@ use plexspaces_core::retry::{Next, Policy};
 use plexspaces_core::{ActorId, Code, Error, Result};
 use plexspaces_services::records::{Failed as FailedEnd, Segment, segment};
 use plexspaces_services::{dead_letters, dedup, fault, journal, waits};
-use plexspaces_store::Key;
+use plexspaces_store::{Commit, Key};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,6 +30,15 @@ pub(crate) struct Actor {
     shared: Arc<Shared>,
     id: ActorId,
     life: Option<Life>,
+    /// Whether messages wait behind the one that it works on.
+    others_wait: bool,
+}
+
+/// A turn's reply.
+struct Reply {
+    bytes: Bytes,
+    /// The newest commit that it could have seen.
+    seen: Commit,
 }
 
 /// Why a message had no success.
@@ -84,6 +93,7 @@ impl Actor {
             shared,
             id,
             life: None,
+            others_wait: false,
         }
     }
 
@@ -95,7 +105,8 @@ impl Actor {
     }
 
     /// Works on one message until its outcome is told or it is given up.
-    pub(crate) async fn perform(&mut self, envelope: Envelope) {
+    pub(crate) async fn perform(&mut self, envelope: Envelope, others_wait: bool) {
+        self.others_wait = others_wait;
         // First, because it may be this very message that has led to the unfinished turn.
         if let Err(failed) = self.finish_unfinished().await {
             return self.give_up(envelope, failed, 0).await;
@@ -164,14 +175,20 @@ impl Actor {
         Ok(())
     }
 
-    async fn attempt(&mut self, envelope: &Envelope) -> Result<Bytes, Failed> {
+    async fn attempt(&mut self, envelope: &Envelope) -> Result<Reply, Failed> {
         let shared = self.shared.clone();
         if let Some(caller) = &envelope.caller
             && let Some(outcome) = dedup::find(shared.store.as_ref(), &self.id, caller)
                 .await
                 .map_err(Failed::refused)?
         {
-            return outcome.map_err(Failed::refused);
+            return match outcome {
+                Ok(bytes) => Ok(Reply {
+                    bytes,
+                    seen: shared.store.visible(),
+                }),
+                Err(error) => Err(Failed::refused(error)),
+            };
         }
         match envelope.message.delivery {
             Delivery::Stop => self.stop(envelope).await,
@@ -280,10 +297,15 @@ impl Actor {
         }
     }
 
-    fn tell(&self, envelope: Envelope, outcome: Result<Bytes>) {
+    fn tell(&self, envelope: Envelope, outcome: Result<Reply>) {
+        let (outcome, seen) = match outcome {
+            Ok(reply) => (Ok(reply.bytes), reply.seen),
+            Err(error) => (Err(error), self.shared.store.visible()),
+        };
         match envelope.origin {
             // A caller that has gone away does not want to know.
             Origin::Here(caller) => drop(caller.send(outcome)),
+            Origin::Outside(caller) => drop(caller.send(Told { outcome, seen })),
             Origin::Row {
                 reply_to: Some(wait),
                 ..

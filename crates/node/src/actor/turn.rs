@@ -1,7 +1,7 @@
 //! One turn: the handler runs, and everything that it did becomes one batch.
 
 use super::activate::{bounds, failed_call, turn_start};
-use super::{Actor, Failed};
+use super::{Actor, Failed, Reply};
 use crate::resident::{Envelope, Origin};
 use bytes::Bytes;
 use plexspaces_core::batch::{Batch, Urgency};
@@ -20,12 +20,12 @@ const UNTRIMMED_BYTES_MAX: u64 = 64 << 20;
 
 /// How a run of the handler ended.
 enum Run {
-    Replied(Bytes),
+    Replied(Reply),
     Again(Error),
 }
 
 impl Actor {
-    pub(super) async fn turn(&mut self, envelope: &Envelope) -> Result<Bytes, Failed> {
+    pub(super) async fn turn(&mut self, envelope: &Envelope) -> Result<Reply, Failed> {
         let mut conflict = None;
         for _ in 0..=CONFLICTS_MAX {
             self.alive(None).await?;
@@ -171,15 +171,25 @@ impl Actor {
         let reply_to = self
             .acknowledge(&mut batch, envelope, &outcome, time)
             .await?;
-        let committed = loop {
+        let committed = if let Some(wait) = reply_to {
             match shared.commit(batch.clone()).await {
-                Err(plexspaces_store::Error::Conflict { key, .. }) if Some(&key) == reply_to => {
+                Err(plexspaces_store::Error::Conflict { key, .. }) if key == *wait => {
                     // The asker has given up waiting; everything else of the turn stands.
                     batch.guards.remove(&key);
                     batch.ops.remove(&key);
+                    shared.commit(batch).await
                 }
-                other => break other,
+                other => other,
             }
+        } else if matches!(envelope.origin, Origin::Outside(_))
+            && !self.others_wait
+            && sealed.reservations.is_empty()
+            && sealed.outgoing.is_empty()
+        {
+            // Nobody but the caller waits for this turn, and the caller waits for the flush.
+            shared.commit_flushed(batch).await
+        } else {
+            shared.commit(batch).await
         };
         drop(sealed.reservations);
         let commit = match committed {
@@ -208,7 +218,10 @@ impl Actor {
         if let Some(checkpoint) = checkpoint {
             checkpoint.done(life, commit);
         }
-        Ok(Run::Replied(reply))
+        Ok(Run::Replied(Reply {
+            bytes: reply,
+            seen: commit,
+        }))
     }
 
     /// Adds what tells the world of the turn's outcome: the mailbox's acknowledgement, the asker's reply, the stored reply.
@@ -221,8 +234,8 @@ impl Actor {
     ) -> Result<Option<&'e plexspaces_store::Key>, Failed> {
         let mut wait = None;
         match &envelope.origin {
-            Origin::Here(_) => batch.urgency = Urgency::Now,
-            Origin::Nobody | Origin::WakeUp => {}
+            Origin::Outside(_) => batch.urgency = Urgency::Now,
+            Origin::Here(_) | Origin::Nobody | Origin::WakeUp => {}
             Origin::Row { row, reply_to } => {
                 batch.delete(row.clone());
                 if let Some(key) = reply_to {
@@ -240,15 +253,18 @@ impl Actor {
     }
 
     /// A spawned actor: it becomes active, and that is all.
-    pub(super) async fn create(&mut self, envelope: &Envelope) -> Result<Bytes, Failed> {
+    pub(super) async fn create(&mut self, envelope: &Envelope) -> Result<Reply, Failed> {
         self.alive(Some(envelope.message.payload.clone()).filter(|args| !args.is_empty()))
             .await?;
         let mut batch = Batch::new();
         let time = self.shared.now();
         self.acknowledge(&mut batch, envelope, &Ok(Bytes::new()), time)
             .await?;
-        self.shared.commit(batch).await?;
-        Ok(Bytes::new())
+        let seen = self.shared.commit(batch).await?;
+        Ok(Reply {
+            bytes: Bytes::new(),
+            seen,
+        })
     }
 }
 
@@ -262,7 +278,9 @@ pub(super) fn head(envelope: &Envelope, deployment: Bytes) -> Segment {
                 .map(|key| key.0.clone())
                 .unwrap_or_default(),
         ),
-        Origin::Here(_) | Origin::Nobody | Origin::WakeUp => (Bytes::new(), Bytes::new()),
+        Origin::Here(_) | Origin::Outside(_) | Origin::Nobody | Origin::WakeUp => {
+            (Bytes::new(), Bytes::new())
+        }
     };
     Segment {
         message: Some((&envelope.message).into()),
