@@ -193,3 +193,32 @@ async fn a_send_without_a_handler_is_a_dead_letter_at_once() {
     let error = letters[0].error.as_ref().expect("an error");
     assert_eq!(Code::from_number(error.code), Some(Code::NoHandler));
 }
+
+/// The type is taken away between two tries: the message and those behind it wait until it is there again.
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_wait_while_their_type_is_away() {
+    let node = Machine::new().await;
+    let config = "[actors.event]\nidle_ms = 1\n";
+    deploy(&node, "event", config).await;
+    for message in ["fail", "after"] {
+        tell(&node, "event/e", message, "x").await;
+    }
+    eventually("it was tried", || async { node.stats().turns >= 1 }).await;
+    node.undeploy("event-app").await.expect("undeployed");
+    eventually("nobody works on it", || async {
+        node.stats().actors_in_memory == 0
+    })
+    .await;
+    assert_eq!(node.rows(Kind::Mailbox).await.len(), 2);
+    deploy(&node, "event", config).await;
+    node.quiet().await;
+    let letters = dead_letters(&node).await;
+    assert_eq!(
+        letters
+            .iter()
+            .map(|letter| letter.tries)
+            .collect::<Vec<_>>(),
+        [3]
+    );
+    assert_eq!(node.heard("event/e").await, ["", "after"]);
+}
