@@ -2,7 +2,7 @@
 //!
 //! Every reply is sent after the flush that covers what it says; every failure is a `problem+json` with a stable code.
 //!
-//! * [`serve`], [`router`]: the server and its routes
+//! * [`serve`]: the server; `routes`: which path leads where
 //! * `actors`: asks and tells; `actor_path`, `query`, `parameters`, `reply`: what such a request is made of
 //! * `applications`, `upload`: deployments
 //! * `health`: is the node up, and what does it do
@@ -24,5 +24,4 @@ mod routes;
 mod server;
 mod upload;
 
-pub use routes::router;
 pub use server::serve;

@@ -1,6 +1,8 @@
 //! Taking connections, and ending in an orderly way.
 
-use crate::router;
+use crate::routes::Routes;
+use axum::ServiceExt;
+use axum::extract::Request;
 use axum::serve::ListenerExt as _;
 use plexspaces_node::Node;
 use std::future::{Future, IntoFuture as _};
@@ -32,7 +34,8 @@ where
         // The receiver is gone only when the server is.
         let _ = began.send(());
     };
-    let server = axum::serve(listener, router(node)).with_graceful_shutdown(shutdown);
+    let routes = ServiceExt::<Request>::into_make_service(Routes::new(node));
+    let server = axum::serve(listener, routes).with_graceful_shutdown(shutdown);
     tokio::select! {
         served = server.into_future() => served,
         () = over(grace) => {
