@@ -10,12 +10,9 @@ use std::sync::Arc;
 use wasmtime::component::{HasSelf, Linker};
 use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
 
-/// How many instances a node keeps at once. Each takes two or three memory mappings of the 65,530 that Linux allows a
+/// How many instances a node keeps at once. Each takes six or seven memory mappings of the 65,530 that Linux allows a
 /// process by default, and 4 GiB of the address space's 128 TiB.
-pub const INSTANCES_MAX: u32 = 10_000;
-
-/// How many guest calls may be under way at once; each holds a stack, also while it waits.
-pub const CALLS_MAX: u32 = 4_000;
+pub const INSTANCES_MAX: u32 = 8_000;
 
 /// A guest's stack, in bytes: CPython nests about 1,000 calls deep in 1 MiB.
 const GUEST_STACK_BYTES: usize = 1 << 20;
@@ -56,7 +53,8 @@ fn config() -> Config {
         .total_memories(INSTANCES_MAX)
         .total_core_instances(INSTANCES_MAX * 40)
         .total_tables(INSTANCES_MAX * 4)
-        .total_stacks(CALLS_MAX)
+        // An instance keeps the stack of its last call for the next one.
+        .total_stacks(INSTANCES_MAX)
         // CPython's component has about 40 core instances and 10,000 table elements.
         .max_core_instances_per_component(200)
         .max_tables_per_component(20)

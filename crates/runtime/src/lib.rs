@@ -29,7 +29,7 @@ mod wasi;
 
 pub use cache::Modules;
 pub use contract::{Contract, Handler};
-pub use engine::{CALLS_MAX, Engine, INSTANCES_MAX};
+pub use engine::{Engine, INSTANCES_MAX};
 pub use failure::Failure;
 pub use instance::{Answer, Instance, Setup, Start};
 pub use module::Module;
