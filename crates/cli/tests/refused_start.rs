@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
-use support::{Home, guest};
+use support::{Home, eventually, guest};
 
 #[tokio::test]
 async fn two_nodes_may_not_share_a_data_folder() {
@@ -178,4 +178,24 @@ async fn sigterm_is_an_orderly_stop() {
     let node = home.start();
     assert_eq!(node.ask("counter/a", "get", "").await.number(), 7);
     assert_eq!(node.ask("counter/b", "get", "").await.number(), 3);
+}
+
+#[tokio::test]
+async fn an_orderly_stop_takes_no_try_from_a_message() {
+    let home = Home::new();
+    let node = home.start();
+    node.deploy("counter", &guest("counter")).await;
+    // A send that the guest refuses is tried three times, with pauses of half a second and a second.
+    node.tell("counter/a", "unknown", "").await.ok();
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert!(node.terminate().success());
+    let node = home.start();
+    let log = || fs::read_to_string(home.log()).expect("there is a log");
+    eventually("it becomes a dead letter", || async {
+        log().contains("became a dead letter").then_some(())
+    })
+    .await;
+    assert_eq!(log().matches("became a dead letter").count(), 1);
+    assert!(log().contains("tries=3"), "{}", log());
+    assert_eq!(node.ask("counter/a", "get", "").await.number(), 0);
 }
