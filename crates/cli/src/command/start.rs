@@ -85,11 +85,21 @@ impl Start {
         }
         tracing::info!("stopping; a second signal stops at once");
         drop(end);
+        let orderly = async {
+            server
+                .await
+                .context("the HTTP server panicked")?
+                .context("the HTTP server stopped")?;
+            anyhow::Ok(node.shutdown().await?)
+        };
         tokio::select! {
-            served = server => served.context("the HTTP server panicked")?.context("the HTTP server stopped")?,
-            () = stop.signal() => tracing::warn!("stopping without waiting for requests under way"),
+            ended = orderly => ended?,
+            () = stop.signal() => {
+                // Nothing is lost by that: what was acknowledged is on the disk, the rest goes on after the next start.
+                tracing::warn!("stopping without waiting for requests and turns under way");
+                return Ok(());
+            }
         }
-        node.shutdown().await?;
         tracing::info!("stopped");
         Ok(())
     }

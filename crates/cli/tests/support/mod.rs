@@ -181,12 +181,14 @@ impl Node {
 
     /// SIGTERM, and the process is gone on return.
     pub(crate) fn terminate(mut self) -> ExitStatus {
-        let told = Command::new("kill")
-            .arg(self.pid().to_string())
-            .status()
-            .expect("there is kill");
-        assert!(told.success());
+        self.signal();
         self.wait()
+    }
+
+    /// SIGTERM.
+    pub(crate) fn signal(&self) {
+        let told = Command::new("kill").arg(self.pid().to_string()).status();
+        assert!(told.expect("there is kill").success());
     }
 
     /// Waits until the process ends by itself.

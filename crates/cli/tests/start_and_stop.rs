@@ -1,4 +1,5 @@
-//! A node that cannot start says why, with a code, and harms nothing; one that is told to stop ends with 0.
+//! A node that cannot start says why, with a code, and harms nothing; one that is told to stop ends with 0 and loses
+//! nothing.
 
 mod support;
 
@@ -6,8 +7,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
-use support::{Home, eventually, guest};
+use std::time::{Duration, Instant};
+use support::{Answer, Home, eventually, guest};
 
 #[tokio::test]
 async fn two_nodes_may_not_share_a_data_folder() {
@@ -198,4 +199,36 @@ async fn an_orderly_stop_takes_no_try_from_a_message() {
     assert_eq!(log().matches("became a dead letter").count(), 1);
     assert!(log().contains("tries=3"), "{}", log());
     assert_eq!(node.ask("counter/a", "get", "").await.number(), 0);
+}
+
+#[tokio::test]
+async fn a_second_sigterm_stops_at_once() {
+    let home = Home::new();
+    let node = home.start();
+    node.deploy("counter", &guest("counter")).await;
+    let config = "[actors.slow.limits]\nturn_ms = 60000\n";
+    node.deploy_with("slow", &guest("misbehave"), config).await;
+    assert_eq!(node.ask("counter/a", "add", "7").await.number(), 7);
+    let api = node.api();
+    let under_way = tokio::spawn(async move {
+        let request = api.message("slow", "loop", "");
+        Answer::try_of(request).await
+    });
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    node.signal();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let start = Instant::now();
+    let stopped = tokio::task::spawn_blocking(|| node.terminate());
+    assert_eq!(stopped.await.expect("no panic").code(), Some(0));
+    assert!(
+        start.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        start.elapsed()
+    );
+    assert!(
+        under_way.await.expect("no panic").is_err(),
+        "nobody answers"
+    );
+    let node = home.start();
+    assert_eq!(node.ask("counter/a", "get", "").await.number(), 7);
 }
