@@ -27,9 +27,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
     name = "plexspaces",
     version,
     about = "Durable WebAssembly actors: run a node, build components, deploy them, talk to actors",
-    after_help = "Example:\n  plexspaces start &\n  plexspaces build calculator.py -o calculator.wasm\n  \
+    after_help = "Example:\n  plexspaces start &\n  \
+        plexspaces build examples/calculator/actors/calculator.py -o calculator.wasm\n  \
         plexspaces deploy --app-id calc --name calculator --version 1.0.0 --wasm calculator.wasm\n  \
-        plexspaces invoke calculator '{\"op\": \"add\", \"a\": 2, \"b\": 3}'"
+        plexspaces invoke calculator '{\"operation\": \"add\", \"operands\": [2, 3]}'"
 )]
 struct Cli {
     #[command(subcommand)]

@@ -98,9 +98,10 @@ codes! {
     5001 StoreStopped TryAgain Unavailable "the store has failed and the node stops",
     5002 DataFolderInUse Caller Unavailable "another process uses the data folder",
     5003 AddressInUse Caller Unavailable "the address cannot be bound",
-    5004 Corrupt Bug Internal "a stored record cannot be read",
+    5004 Corrupt Bug Internal "what is stored cannot be read",
     5005 ShuttingDown TryAgain Unavailable "the node is shutting down",
     5006 DataFolderUnusable Caller Unavailable "the data folder cannot be used",
+    5007 NoRoom TryAgain ResourceExhausted "the node has as many live actors as it may",
     9001 Internal Bug Internal "a fault in PlexSpaces",
 }
 

@@ -10,7 +10,7 @@ use support::{PATIENCE, ask, ask_with, cache, deploy, eventually, id, keyed};
 use tokio::task::JoinSet;
 
 const PASSIVE: usize = 10_000;
-const HOT: usize = 8_900;
+const HOT: usize = 7_000;
 
 /// How long an idle node is watched, and how much CPU time it may use meanwhile.
 const WATCHED: Duration = Duration::from_secs(1);
@@ -101,7 +101,7 @@ async fn an_idle_node_uses_no_cpu() {
     assert_eq!(node.stats().instances, HOT);
     let maps = std::fs::read_to_string("/proc/self/maps").expect("procfs");
     println!("{} memory mappings", maps.lines().count());
-    stays_idle("10,000 passive and 8,900 hot actors");
+    stays_idle("10,000 passive and 7,000 hot actors");
     assert_eq!(
         ask(&node, "ledger/7", "balance", "").await.expect("there"),
         "4"

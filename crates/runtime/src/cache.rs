@@ -89,10 +89,13 @@ impl Modules {
         let bytes = bytes.await?;
         let (engine, folder) = (self.engine.clone(), self.folder.clone());
         let work = move || {
-            let contract = contract::inspect(&bytes)?;
-            let (component, compiled) = match cached(&engine.wasmtime, &folder, hash) {
-                Some(component) => (component, false),
-                None => (compile(&engine.wasmtime, &folder, hash, &bytes)?, true),
+            let (contract, component, compiled) = match cached(&engine.wasmtime, &folder, hash) {
+                Some(component) => (contract::inspect_again(&bytes)?, component, false),
+                None => {
+                    let contract = contract::inspect(&bytes)?;
+                    let component = compile(&engine.wasmtime, &folder, hash, &bytes)?;
+                    (contract, component, true)
+                }
             };
             Ok((Module::new(&engine, hash, contract, &component)?, compiled))
         };

@@ -11,9 +11,9 @@ use wasmtime::component::{HasSelf, Linker};
 use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 /// How many instances a node keeps at once, each with a stack, which wasmtime keeps for the instance's next call. Each
-/// takes four or five memory mappings of the 65,530 that Linux allows a process by default, two of them for the stack,
+/// takes six or seven memory mappings of the 65,530 that Linux allows a process by default, two of them for the stack,
 /// and 4 GiB of the address space's 128 TiB.
-pub const INSTANCES_MAX: u32 = 10_000;
+pub const INSTANCES_MAX: u32 = 8_000;
 
 /// A guest's stack, in bytes: CPython nests about 1,000 calls deep in 1 MiB.
 const GUEST_STACK_BYTES: usize = 1 << 20;
@@ -54,6 +54,7 @@ fn config() -> Config {
         .total_memories(INSTANCES_MAX)
         .total_core_instances(INSTANCES_MAX * 40)
         .total_tables(INSTANCES_MAX * 4)
+        // An instance keeps the stack of its last call for the next one.
         .total_stacks(INSTANCES_MAX)
         // CPython's component has about 40 core instances and 10,000 table elements.
         .max_core_instances_per_component(200)

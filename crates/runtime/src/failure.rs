@@ -3,7 +3,7 @@
 use crate::limits::LimitHit;
 use crate::outside::Abort;
 use plexspaces_core::{ActorId, Code, Error};
-use wasmtime::{Trap, WasmBacktrace};
+use wasmtime::{PoolConcurrencyLimitError, Trap, WasmBacktrace};
 
 /// Why a call gave no answer.
 #[derive(Clone, Debug)]
@@ -72,6 +72,9 @@ fn reason(error: &wasmtime::Error) -> (Code, String) {
             LimitHit::Memory { .. } | LimitHit::Table { .. } => Code::MemoryLimit,
         };
         return (code, format!("over the limit of {hit}"));
+    }
+    if let Some(full) = error.downcast_ref::<PoolConcurrencyLimitError>() {
+        return (Code::NoRoom, format!("the node is full: {full}"));
     }
     match error.downcast_ref::<Trap>() {
         Some(Trap::StackOverflow) => (Code::StackLimit, "the stack is exhausted".to_owned()),

@@ -38,7 +38,7 @@ pub fn fault(error: plexspaces_store::Error) -> Error {
     use plexspaces_store::Error as Store;
     let code = match &error {
         Store::Conflict { .. } => Code::TurnConflict,
-        Store::Corrupt { .. } => Code::Corrupt,
+        Store::Corrupt { .. } | Store::Damaged { .. } => Code::Corrupt,
         Store::Closed => Code::ShuttingDown,
         _ => Code::StoreStopped,
     };

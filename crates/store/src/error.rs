@@ -72,6 +72,13 @@ pub enum Error {
         what: String,
     },
 
+    /// What the engine finds on the disk is not what was flushed there: bytes differ or are missing.
+    #[error("the store is damaged: {what}")]
+    Damaged {
+        /// What is wrong, and where.
+        what: String,
+    },
+
     /// The store failed to write or flush, and takes no more commits. Only a restart, which recovers from what is on
     /// the disk, can tell what was kept.
     #[error("the store has stopped: {reason}")]

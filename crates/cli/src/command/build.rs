@@ -11,8 +11,8 @@ use std::time::Duration;
 /// The options of `build`.
 #[derive(Args)]
 #[command(
-    after_help = "Example:\n  plexspaces build calculator.py -o calculator.wasm\n  \
-    plexspaces build ./calculator-rs -o calculator.wasm"
+    after_help = "Example:\n  plexspaces build examples/calculator/actors/calculator.py -o calculator.wasm\n  \
+    plexspaces build examples/calculator/rust -o calculator_rust.wasm"
 )]
 pub(crate) struct Build {
     /// A Python file, or a folder with a Cargo.toml

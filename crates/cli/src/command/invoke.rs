@@ -14,9 +14,9 @@ const MARGIN: Duration = Duration::from_secs(5);
 /// The options of `invoke`.
 #[derive(Args)]
 #[command(
-    after_help = "Example:\n  plexspaces invoke calculator/alice '{\"op\": \"add\", \"a\": 2, \"b\": 3}'\n  \
+    after_help = "Example:\n  plexspaces invoke calculator/alice '{\"operation\": \"add\", \"operands\": [2, 3]}'\n  \
     plexspaces invoke calculator @request.json --idempotency-key order-17\n  \
-    echo '{}' | plexspaces invoke calculator - --msg-type reset --tell"
+    echo 5 | plexspaces invoke counter - --msg-type add --tell"
 )]
 pub(crate) struct Invoke {
     /// The actor: TYPE or TYPE/KEY

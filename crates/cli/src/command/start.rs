@@ -6,6 +6,7 @@ use clap::Args;
 use plexspaces_core::{Code, Error};
 use plexspaces_node::{Node, Options};
 use plexspaces_store::{Error as StoreError, Fjall, FjallOptions, Store};
+use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,7 +18,11 @@ use tracing_subscriber::EnvFilter;
 /// What is logged unless RUST_LOG says otherwise. The store's engine is of interest only when it warns.
 const LOG_DEFAULT: &str = "info,fjall=warn,lsm_tree=warn";
 
-/// How long the HTTP server has to pass on the errors of a node whose store has failed.
+/// How long a node whose store has failed still takes requests: whoever asks now is told, and does not find a closed
+/// connection.
+const FAREWELL: Duration = Duration::from_millis(200);
+
+/// How long the HTTP server then has to pass on the errors.
 const LAST_ANSWERS: Duration = Duration::from_secs(2);
 
 /// The options of `start`.
@@ -67,6 +72,7 @@ impl Start {
         tokio::select! {
             () = stop.signal() => {}
             error = node.failed() => {
+                tokio::time::sleep(FAREWELL).await;
                 drop(end);
                 // The node is lost either way; this is for those who wait for an answer.
                 let _ = tokio::time::timeout(LAST_ANSWERS, server).await;
@@ -79,11 +85,21 @@ impl Start {
         }
         tracing::info!("stopping; a second signal stops at once");
         drop(end);
+        let orderly = async {
+            server
+                .await
+                .context("the HTTP server panicked")?
+                .context("the HTTP server stopped")?;
+            anyhow::Ok(node.shutdown().await?)
+        };
         tokio::select! {
-            served = server => served.context("the HTTP server panicked")?.context("the HTTP server stopped")?,
-            () = stop.signal() => tracing::warn!("stopping without waiting for requests under way"),
+            ended = orderly => ended?,
+            () = stop.signal() => {
+                // Nothing is lost by that: what was acknowledged is on the disk, the rest goes on after the next start.
+                tracing::warn!("stopping without waiting for requests and turns under way");
+                return Ok(());
+            }
         }
-        node.shutdown().await?;
         tracing::info!("stopped");
         Ok(())
     }
@@ -94,6 +110,7 @@ fn log() {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .init();
 }
 
@@ -126,7 +143,7 @@ fn open(folder: &Path) -> Result<Arc<dyn Store>, Error> {
 fn unopened(error: &StoreError) -> Error {
     let code = match error {
         StoreError::InUse { .. } => Code::DataFolderInUse,
-        StoreError::Corrupt { .. } => Code::Corrupt,
+        StoreError::Corrupt { .. } | StoreError::Damaged { .. } => Code::Corrupt,
         _ => Code::DataFolderUnusable,
     };
     Error::new(code, error.to_string())

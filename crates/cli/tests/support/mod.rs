@@ -1,6 +1,7 @@
 //! What the end-to-end tests share: a folder for a node, the node's process, and a client that talks HTTP to it.
 //!
-//! The process is the real binary. It is only ever killed with SIGKILL, so every restart is a recovery from a crash.
+//! The process is the real binary. It is killed with SIGKILL unless a test asks for an orderly stop, so nearly every
+//! restart is a recovery from a crash.
 
 #![allow(dead_code)] // each test uses a part of it
 
@@ -11,8 +12,8 @@ use std::fs::{self, File, OpenOptions};
 use std::future::Future;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -74,7 +75,18 @@ impl Home {
 
     /// Starts a node here and waits until it listens.
     pub(crate) fn start(&self) -> Node {
-        let mut node = self.spawn();
+        self.listening(self.command())
+    }
+
+    /// Starts this command, a node's, and waits until it listens.
+    pub(crate) fn listening(&self, command: Command) -> Node {
+        self.try_start(command)
+            .unwrap_or_else(|status| panic!("the node does not listen: {status}"))
+    }
+
+    /// Starts this command, a node's, and waits until it listens or ends.
+    pub(crate) fn try_start(&self, command: Command) -> Result<Node, ExitStatus> {
+        let mut node = self.run(command);
         let stdout = BufReader::new(node.child.stdout.take().expect("stdout is piped"));
         let (tell, told) = mpsc::channel();
         // It reads to the end, so that the node never waits for a reader.
@@ -86,29 +98,56 @@ impl Home {
             }
         });
         match told.recv_timeout(PATIENCE) {
-            Ok(url) => node.api.url = url,
-            Err(_) => panic!("the node does not listen: {:?}", node.child.try_wait()),
+            Ok(url) => {
+                node.api.url = url;
+                Ok(node)
+            }
+            Err(RecvTimeoutError::Disconnected) => Err(node.wait()),
+            Err(RecvTimeoutError::Timeout) => panic!("the node neither listens nor ends"),
         }
-        node
     }
 
     /// Starts a node here and gives it before it listens: to be killed in the middle of its start.
     pub(crate) fn spawn(&self) -> Node {
+        self.run(self.command())
+    }
+
+    /// Runs this command, a node's, which must refuse to start: it ends with 1 and this code. Gives what it said.
+    #[track_caller]
+    pub(crate) fn refused(&self, mut command: Command, code: &str) -> String {
+        let output = command
+            .stdin(Stdio::null())
+            .output()
+            .expect("the binary starts");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains(&format!("error {code}: ")), "{said}");
+        assert!(!said.contains("panicked"), "{said}");
+        said
+    }
+
+    /// How a node is started here: the binary and its arguments.
+    pub(crate) fn command(&self) -> Command {
+        self.command_at("127.0.0.1:0")
+    }
+
+    /// How a node is started here that shall listen at an address.
+    pub(crate) fn command_at(&self, address: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_plexspaces"));
+        command
+            .args(["start", "--node-id", "t", "--http-addr", address])
+            .arg("--data-dir")
+            .arg(self.data());
+        command
+    }
+
+    fn run(&self, mut command: Command) -> Node {
         let log = OpenOptions::new()
             .create(true)
             .append(true)
             .open(self.log())
             .expect("the log can be written");
-        let child = Command::new(env!("CARGO_BIN_EXE_plexspaces"))
-            .args([
-                "start",
-                "--node-id",
-                "t",
-                "--http-addr",
-                "127.0.0.1:0",
-                "--data-dir",
-            ])
-            .arg(self.data())
+        let child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log)
@@ -138,6 +177,34 @@ impl Node {
     /// SIGKILL, and the process is gone on return.
     pub(crate) fn kill(mut self) {
         self.end();
+    }
+
+    /// SIGTERM, and the process is gone on return.
+    pub(crate) fn terminate(mut self) -> ExitStatus {
+        self.signal();
+        self.wait()
+    }
+
+    /// SIGTERM.
+    pub(crate) fn signal(&self) {
+        let told = Command::new("kill").arg(self.pid().to_string()).status();
+        assert!(told.expect("there is kill").success());
+    }
+
+    /// Waits until the process ends by itself.
+    pub(crate) fn ended(mut self) -> ExitStatus {
+        self.wait()
+    }
+
+    fn wait(&mut self) -> ExitStatus {
+        let start = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().expect("the process is ours") {
+                return status;
+            }
+            assert!(start.elapsed() < PATIENCE, "the node does not end");
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// Its process.
@@ -457,6 +524,21 @@ pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(
         assert!(start.elapsed() < PATIENCE, "in vain: {what}");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
+}
+
+/// The processor time that a process has used.
+pub(crate) fn processor_time(pid: u32) -> Duration {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("the process runs");
+    // The name, in parentheses, may have anything in it.
+    let (_, fields) = stat.rsplit_once(')').expect("a name");
+    let ticks: u64 = fields
+        .split_whitespace()
+        .skip(11)
+        .take(2)
+        .map(|field| field.parse::<u64>().expect("a number of ticks"))
+        .sum();
+    // Linux tells user space 100 ticks a second on every machine.
+    Duration::from_millis(ticks * 10)
 }
 
 /// The memory that a process holds, in KiB.

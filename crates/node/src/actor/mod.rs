@@ -130,9 +130,10 @@ impl Actor {
                 Err(failed) => failed,
             };
             tries += 1;
-            let again = failed.how == How::Attempted
-                && !matches!(envelope.message.delivery, Delivery::Ask)
-                && self.shared.check_open().is_ok();
+            // Also while the node shuts down: the message keeps its place and all its tries, and whatever has not become
+            // of it when the node ends is tried anew after the restart.
+            let again =
+                failed.how == How::Attempted && !matches!(envelope.message.delivery, Delivery::Ask);
             match policy.after(tries) {
                 Next::RetryAfter(pause) if again => {
                     tracing::warn!(actor = %self.id, tries, "a message failed and is tried again: {}", failed.error);

@@ -3,9 +3,10 @@
 //! ```text
 //! <key>               -> version (8 bytes, big-endian), value
 //! 0xFF "versions"     -> format (1 byte, 1), the highest version that may be in use (8 bytes, big-endian)
+//! 0xFF "flushed"      -> the newest version at the last flush (8 bytes, big-endian)
 //! ```
 //!
-//! No [`Path`](crate::key::Path) starts with 0xFF, so the second row is out of every reader's way.
+//! No [`Path`](crate::key::Path) starts with 0xFF, so the last two rows are out of every reader's way.
 
 use crate::{Error, Versioned, key::RESERVED_BYTE};
 use bytes::{Buf, BufMut, Bytes, BytesMut};
@@ -54,6 +55,27 @@ pub(super) fn decode_versions(mut bytes: Bytes, folder: &Path) -> Result<Version
     }
 }
 
+/// The key of the row that says which version the last flush covered.
+pub(super) fn flushed_key() -> Key {
+    Key(Bytes::from_static(b"\xFFflushed"))
+}
+
+/// That row's value.
+pub(super) fn encode_flushed(newest: Version) -> Bytes {
+    Bytes::copy_from_slice(&newest.0.to_be_bytes())
+}
+
+/// Reads that row's value.
+pub(super) fn decode_flushed(bytes: Bytes) -> Result<Version, Error> {
+    match bytes.as_ref().try_into() {
+        Ok(bytes) => Ok(Version(u64::from_be_bytes(bytes))),
+        Err(_) => Err(Error::Corrupt {
+            key: flushed_key(),
+            what: format!("{} bytes instead of 8", bytes.len()),
+        }),
+    }
+}
+
 /// An entry's value, as it is stored.
 pub(super) fn encode_value(version: Version, value: &[u8]) -> Bytes {
     let mut bytes = BytesMut::with_capacity(VERSION_BYTES + value.len());
@@ -93,6 +115,11 @@ mod tests {
             &b"\x01\0\0\0\0\0\x10\0\0"[..]
         );
         assert_eq!(versions_key().as_bytes(), b"\xFFversions");
+        assert_eq!(
+            encode_flushed(Version(0x0102)),
+            &b"\0\0\0\0\0\0\x01\x02"[..]
+        );
+        assert_eq!(flushed_key().as_bytes(), b"\xFFflushed");
     }
 
     #[test]

@@ -5,9 +5,11 @@
 //! applied. A commit goes to fjall's journal, in memory first; a flush writes it out and syncs it. What a crash leaves
 //! is a prefix of the journal, checked by checksums, and so a prefix of the commits.
 //!
-//! The layout of what is on the disk is in `layout.rs`.
+//! The layout of what is on the disk is in `layout.rs`. `mark.rs` notices when flushed commits are missing.
 
+mod folder;
 mod layout;
+mod mark;
 mod moment;
 mod options;
 
@@ -15,6 +17,7 @@ pub use options::Options;
 
 use crate::{Backend, Embedded, Error, Snapshot, Versioned};
 use ::fjall::{Database, Keyspace, PersistMode};
+use mark::Mark;
 use moment::Moment;
 use plexspaces_core::batch::{Key, Op, Version};
 use std::{
@@ -42,6 +45,9 @@ pub struct Fjall {
     newest: Version,
     /// Versions up to this one may be given. Only the writer thread changes it.
     reserved: AtomicU64,
+    /// The newest version given. Only the writer thread changes it.
+    applied: AtomicU64,
+    mark: Mark,
 }
 
 impl Fjall {
@@ -52,23 +58,30 @@ impl Fjall {
     /// # Errors
     ///
     /// [`Error::InUse`] if another store has the folder open; [`Error::Format`] if another version of PlexSpaces wrote
-    /// it; [`Error::Io`] or [`Error::Corrupt`] if it cannot be read.
+    /// it; [`Error::Damaged`] if what was flushed is not all there or cannot be read; [`Error::Io`] if the system
+    /// refuses.
     pub fn open(folder: impl AsRef<Path>, options: &Options) -> Result<Embedded<Fjall>, Error> {
         Self::open_backend(folder.as_ref(), options).map(Embedded::new)
     }
 
     fn open_backend(folder: &Path, options: &Options) -> Result<Fjall, Error> {
-        let (db, data) = options.open(folder)?;
-        let entry = Moment::new(&db, &data).get_raw(&layout::versions_key())?;
-        let newest = match entry {
+        let (db, data) = folder::open(folder, options)?;
+        let moment = Moment::new(&db, &data);
+        let newest = match moment.get_raw(&layout::versions_key())? {
             None => Version::ABSENT,
             Some(entry) => layout::decode_versions(entry, folder)?,
+        };
+        let flushed = match moment.get_raw(&layout::flushed_key())? {
+            None => Version::ABSENT,
+            Some(entry) => layout::decode_flushed(entry)?,
         };
         Ok(Fjall {
             db,
             data,
             newest,
             reserved: AtomicU64::new(newest.0),
+            applied: AtomicU64::new(newest.0),
+            mark: Mark::open(folder, flushed)?,
         })
     }
 
@@ -114,13 +127,24 @@ impl Backend for Fjall {
                 Op::Delete => batch.remove(&self.data, key.0),
             }
         }
-        batch.commit().map_err(io("write a batch"))
+        batch.commit().map_err(io("write a batch"))?;
+        self.applied.store(version.0, Ordering::Relaxed);
+        Ok(())
     }
 
     fn flush(&self) -> Result<(), Error> {
+        let flushed = Version(self.applied.load(Ordering::Relaxed));
+        let mut batch = ::fjall::OwnedWriteBatch::with_capacity(self.db.clone(), 1);
+        batch.insert(
+            &self.data,
+            layout::flushed_key().0,
+            layout::encode_flushed(flushed),
+        );
+        batch.commit().map_err(io("write a batch"))?;
         self.db
             .persist(PersistMode::SyncData)
-            .map_err(io("flush the journal"))
+            .map_err(io("flush the journal"))?;
+        self.mark.set(flushed)
     }
 }
 
@@ -134,8 +158,42 @@ impl std::fmt::Debug for Fjall {
 
 /// Turns fjall's error into ours.
 fn io(operation: &'static str) -> impl Fn(::fjall::Error) -> Error {
-    move |error| Error::Io {
-        operation,
-        reason: error.to_string(),
+    move |error| failure(operation, error)
+}
+
+/// What fjall could not do, and whether it is the system that refused or the bytes that are wrong.
+fn failure(operation: &'static str, error: ::fjall::Error) -> Error {
+    use std::io::ErrorKind;
+    let reason = match (&error, system(&error)) {
+        (::fjall::Error::Poisoned, _) => {
+            "the engine has failed to write before; the log has the system's words".to_owned()
+        }
+        (_, Some(cause)) => match cause.kind() {
+            ErrorKind::NotFound
+            | ErrorKind::UnexpectedEof
+            | ErrorKind::InvalidData
+            | ErrorKind::InvalidInput => {
+                let what = format!("a file is missing, cut off or changed ({cause})");
+                return Error::Damaged { what };
+            }
+            _ => cause.to_string(),
+        },
+        (::fjall::Error::InvalidVersion(Some(_)), None) => {
+            "it was written by another version of the engine".to_owned()
+        }
+        (_, None) => {
+            return Error::Damaged {
+                what: format!("cannot {operation}: {error}"),
+            };
+        }
+    };
+    Error::Io { operation, reason }
+}
+
+/// What the system said, if it was the system.
+fn system<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a std::io::Error> {
+    match error.downcast_ref() {
+        Some(cause) => Some(cause),
+        None => system(error.source()?),
     }
 }

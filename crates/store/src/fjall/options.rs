@@ -1,7 +1,5 @@
 //! How fjall is set up, and why.
 
-use super::io;
-use crate::Error;
 use ::fjall::{Database, Keyspace, KeyspaceCreateOptions};
 use std::path::Path;
 
@@ -36,7 +34,7 @@ impl Default for Options {
 
 impl Options {
     /// Opens the database in `folder` and its one keyspace.
-    pub(super) fn open(&self, folder: &Path) -> Result<(Database, Keyspace), Error> {
+    pub(super) fn open(&self, folder: &Path) -> ::fjall::Result<(Database, Keyspace)> {
         let db = Database::builder(folder)
             .cache_size(self.cache_bytes)
             .max_journaling_size(self.journal_bytes.max(64 << 20))
@@ -44,22 +42,11 @@ impl Options {
             // A commit then goes no further than fjall's own buffer: a system call less, since the flush that makes it
             // durable writes the buffer out anyway.
             .manual_journal_persist(true)
-            .open()
-            .map_err(|error| match error {
-                ::fjall::Error::Locked => Error::InUse {
-                    folder: folder.into(),
-                },
-                other => Error::Io {
-                    operation: "open the data folder",
-                    reason: format!("{}: {other}", folder.display()),
-                },
-            })?;
-        let data = db
-            .keyspace("data", || {
-                KeyspaceCreateOptions::default()
-                    .max_memtable_size(self.write_buffer_bytes.max(64 << 10))
-            })
-            .map_err(io("open the data keyspace"))?;
+            .open()?;
+        let data = db.keyspace("data", || {
+            KeyspaceCreateOptions::default()
+                .max_memtable_size(self.write_buffer_bytes.max(64 << 10))
+        })?;
         Ok((db, data))
     }
 }
