@@ -204,6 +204,37 @@ async fn all_who_come_during_a_flush_share_the_next() {
     assert_eq!(store.backend().flushes.load(SeqCst), 2);
 }
 
+#[tokio::test]
+async fn a_commit_that_is_to_be_durable_returns_after_its_flush() {
+    let (open, gate) = std::sync::mpsc::channel();
+    let (store, mut flushes) = moody(Some(gate));
+    let committing = tokio::spawn({
+        let store = Arc::clone(&store);
+        async move { store.commit_flushed(put_soon("a", "1")).await }
+    });
+    flushes.recv().await.unwrap();
+    let visible = store.visible();
+    assert!(store.latest(&key("a")).await.unwrap().is_some());
+    assert!(!committing.is_finished(), "the flush is still under way");
+    open.send(()).unwrap();
+    assert_eq!(committing.await.unwrap(), Ok(visible));
+
+    // A conflict has nothing to wait for.
+    let mut late = put("a", "2");
+    late.guard(key("a"), Version::ABSENT);
+    let refused = store.commit_flushed(late).await;
+    assert!(
+        matches!(refused, Err(Error::Conflict { .. })),
+        "{refused:?}"
+    );
+    assert_eq!(store.backend().flushes.load(SeqCst), 1);
+
+    set(&store, Mood::FailsToFlush);
+    open.send(()).unwrap();
+    let failed = store.commit_flushed(put("a", "3")).await;
+    assert!(matches!(failed, Err(Error::Stopped { .. })), "{failed:?}");
+}
+
 /// Commits from as many tasks, and returns when all of them stand in line.
 async fn commit_many(
     store: &Arc<Embedded<Moody>>,

@@ -1,12 +1,12 @@
 //! A server as a process of its own: a node, or the raw HTTP server that it is compared with.
 
-use super::Subject;
+use super::{Plan, Subject};
 use crate::client::Client;
 use anyhow::{Context as _, Result, bail};
 use reqwest::Method;
 use reqwest::multipart::{Form, Part};
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
@@ -14,6 +14,59 @@ use tokio::process::{Child, Command};
 
 /// How long a server may take until it listens.
 const START: Duration = Duration::from_secs(60);
+
+/// The two servers that cases share, each started when the first case needs it.
+pub(crate) struct Servers {
+    folder: PathBuf,
+    subjects: Vec<Subject>,
+    deployed: bool,
+    node: Option<Server>,
+    raw: Option<Server>,
+}
+
+impl Servers {
+    pub(crate) fn new(plan: &Plan) -> Self {
+        Servers {
+            folder: plan.folder.join("node"),
+            subjects: plan.subjects.clone(),
+            deployed: false,
+            node: None,
+            raw: None,
+        }
+    }
+
+    /// The raw HTTP server's address.
+    pub(crate) async fn raw(&mut self) -> Result<SocketAddr> {
+        if self.raw.is_none() {
+            self.raw = Some(Server::raw_http().await?);
+        }
+        Ok(self.raw.as_ref().expect("just started").address)
+    }
+
+    /// The node with all subjects deployed.
+    pub(crate) async fn node(&mut self) -> Result<&Server> {
+        if self.node.is_none() {
+            self.node = Some(Server::node(&self.folder).await?);
+        }
+        let node = self.node.as_ref().expect("just started");
+        if !self.deployed {
+            for subject in &self.subjects {
+                node.deploy(subject).await?;
+            }
+            self.deployed = true;
+        }
+        Ok(node)
+    }
+
+    /// Stops the node, and gives the folder that it can be started on again.
+    pub(crate) async fn stop_node(&mut self) -> Result<PathBuf> {
+        self.node().await?;
+        if let Some(node) = self.node.take() {
+            node.kill().await?;
+        }
+        Ok(self.folder.clone())
+    }
+}
 
 /// A running server; killed when dropped.
 pub(crate) struct Server {

@@ -134,23 +134,17 @@ impl Bench {
             case::spawn::run(self, &subject, &raw).await?;
             case::asks::inside(self, &subject, &raw).await?;
         }
-        let folder = self.plan.folder.join("node");
-        let node = child::Server::node(&folder).await?;
-        for subject in &self.plan.subjects {
-            node.deploy(subject).await?;
-        }
-        let raw = child::Server::raw_http().await?;
+        let mut servers = child::Servers::new(&self.plan);
         for subject in self.plan.subjects.clone() {
-            case::asks::over_http(self, &subject, &node, &raw).await?;
+            case::asks::over_http(self, &subject, &mut servers).await?;
         }
         for subject in self.plan.subjects.clone() {
-            case::memory::run(self, &subject, &node).await?;
+            case::memory::run(self, &subject, &mut servers).await?;
         }
-        node.kill().await?;
         for subject in self.plan.subjects.clone() {
-            case::start::run(self, &subject, &folder).await?;
+            case::start::run(self, &subject, &mut servers).await?;
         }
-        raw.kill().await
+        Ok(())
     }
 
     /// All rows.

@@ -263,8 +263,8 @@ mod tests {
         let rows = [Row::new("ask", Unit::PerSecond, &[run(12_345.6, 20_000.0)])];
         assert_eq!(
             table(&rows),
-            "CASE     MEDIAN            SPREAD       P50  P99  AGAINST ITS FLOOR\n\
-             ask    12,346/s  12,346 to 12,346  1,234 us       62 % of raw HTTP (20,000/s)"
+            "CASE    MEDIAN            SPREAD       P50  P99  AGAINST ITS FLOOR\n\
+             ask   12,346/s  12,346 to 12,346  1,234 us       62 % of raw HTTP (20,000/s)"
         );
     }
 

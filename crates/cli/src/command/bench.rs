@@ -17,7 +17,7 @@ use std::time::Duration;
     machine with the node. Nodes write to a new folder under FOLDER, which is removed at the end: choose one on the disk \
     that counts.\n\n\
     The default components are built by `make guests`. Others can be measured too: what takes the message as an ask.\n\n\
-    Examples:\n  plexspaces bench\n  plexspaces bench --only durable --only HTTP --runs 5 --json\n  \
+    Example:\n  plexspaces bench\n  plexspaces bench --only durable --only HTTP --runs 5 --json\n  \
     plexspaces bench --actor mine=actor.wasm --msg-type call --payload '{\"op\": \"get\"}'"
 )]
 pub(crate) struct Bench {

@@ -23,10 +23,15 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 const READY: &str = "listening on ";
 
 /// A prebuilt guest, by the name of its file in `target/guests`.
-pub(crate) fn guest(name: &str) -> Vec<u8> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+pub(crate) fn guest_path(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../../target/guests")
-        .join(format!("{name}.wasm"));
+        .join(format!("{name}.wasm"))
+}
+
+/// Its bytes.
+pub(crate) fn guest(name: &str) -> Vec<u8> {
+    let path = guest_path(name);
     fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}; run `make guests`", path.display()))
 }
 

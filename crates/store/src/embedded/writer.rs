@@ -72,7 +72,8 @@ struct Writer<'a, B> {
     group: Group,
     /// How long a flush waits for others to share it: half of what the last one took.
     linger: Duration,
-    /// How many waited for the last flush. In a steady load so many come back, and it is worth to wait for them.
+    /// How many waited for the last flush. In a steady load so many come back, and half of them are worth waiting for:
+    /// while they share a flush, the turns of the others run.
     expected: usize,
 }
 
@@ -100,7 +101,7 @@ impl<B: Backend> Writer<'_, B> {
             // the last flush woke come back one by one, and would else need two flushes, a small one and a large one.
             let work = match self.group.since {
                 Some(since) => {
-                    let missing = self.expected.saturating_sub(self.group.batches);
+                    let missing = (self.expected / 2).saturating_sub(self.group.batches);
                     self.line.take_more(missing, since + self.linger)
                 }
                 None => self.line.take(self.flush_by),

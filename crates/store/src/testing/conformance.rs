@@ -40,6 +40,8 @@ pub enum Step {
         ops: Vec<(Key, Op)>,
         /// Whether to flush at once.
         urgency: Urgency,
+        /// Whether to wait for the flush.
+        flushed: bool,
     },
     /// Takes a snapshot and keeps it. At most four are kept; the oldest goes.
     Hold,
@@ -63,12 +65,14 @@ pub fn steps(length: usize) -> impl Strategy<Value = Vec<Step>> {
         prop::option::weighted(0.2, key()),
         vec((key(), op()), 0..6),
         any::<bool>(),
+        any::<bool>(),
     );
-    let commit = commit.prop_map(|(right, wrong, ops, now)| Step::Commit {
+    let commit = commit.prop_map(|(right, wrong, ops, now, flushed)| Step::Commit {
         right,
         wrong,
         ops,
         urgency: if now { Urgency::Now } else { Urgency::Soon },
+        flushed,
     });
     let scan = (
         key(),
@@ -133,7 +137,15 @@ pub async fn check(subject: &mut impl Subject, steps: Vec<Step>) {
                 wrong,
                 ops,
                 urgency,
-            } => run.commit(right, wrong, ops, urgency).await,
+                flushed,
+            } => {
+                let batch = Batch {
+                    urgency,
+                    ops: ops.into_iter().collect(),
+                    ..Batch::default()
+                };
+                run.commit(batch, right, wrong, flushed).await
+            }
             Step::Hold => run.hold(),
             Step::Get(key) => run.get(&key).await,
             Step::Scan(range, limit, order) => run.scan(range, limit, order).await,
@@ -163,16 +175,11 @@ struct Run {
 impl Run {
     async fn commit(
         &mut self,
+        mut batch: Batch,
         right: Vec<Key>,
         wrong: Option<Key>,
-        ops: Vec<(Key, Op)>,
-        urgency: Urgency,
+        flushed: bool,
     ) {
-        let mut batch = Batch {
-            urgency,
-            ops: ops.into_iter().collect(),
-            ..Batch::default()
-        };
         for key in right {
             let version = self.version(&key);
             batch.guard(key, version);
@@ -190,7 +197,11 @@ impl Run {
             }
         };
         let ops = batch.ops.clone();
-        let result = self.store().commit(batch).await;
+        let store = self.store();
+        let result = match flushed {
+            true => store.commit_flushed(batch).await,
+            false => store.commit(batch).await,
+        };
         if let Some(conflict) = expected {
             assert_eq!(result, Err(conflict));
             return;

@@ -1,7 +1,7 @@
 //! Asks: in process and over HTTP, of ephemeral and durable actors, by few and many callers, of many keys and one.
 
 use super::inside::{self, NodeCaller};
-use crate::bench::child::Server;
+use crate::bench::child::Servers;
 use crate::bench::floor::disk::fdatasync_us;
 use crate::bench::floor::wasm::Raw;
 use crate::bench::load::{self, HttpCaller, Load, Target};
@@ -83,8 +83,7 @@ pub(crate) async fn inside(bench: &mut Bench, subject: &Subject, raw: &Raw) -> R
 pub(crate) async fn over_http(
     bench: &mut Bench,
     subject: &Subject,
-    node: &Server,
-    raw: &Server,
+    servers: &mut Servers,
 ) -> Result<()> {
     for case in Case::all() {
         let name = case.name(subject, "over HTTP");
@@ -101,8 +100,10 @@ pub(crate) async fn over_http(
             msg_type: plan.message.msg_type.clone(),
             payload: plan.message.payload.clone().into(),
         };
-        let mut callers = HttpCaller::connect(target(node.address), case.callers).await?;
-        let mut raw_callers = HttpCaller::connect(target(raw.address), case.callers).await?;
+        let mut callers =
+            HttpCaller::connect(target(servers.node().await?.address), case.callers).await?;
+        let mut raw_callers =
+            HttpCaller::connect(target(servers.raw().await?), case.callers).await?;
         load::activate(&mut callers, keys).await?;
         bench
             .case(&name, Unit::PerSecond, async || {

@@ -1,6 +1,6 @@
 //! Resident memory of live, idle actors: what a node's process has more of after so many were asked once.
 
-use crate::bench::child::Server;
+use crate::bench::child::Servers;
 use crate::bench::load::{self, HttpCaller, Target};
 use crate::bench::report::{Run, Unit};
 use crate::bench::{Bench, Subject, life};
@@ -10,7 +10,7 @@ use anyhow::Result;
 /// How many actors a run adds.
 const ACTORS: usize = 500;
 
-pub(crate) async fn run(bench: &mut Bench, subject: &Subject, node: &Server) -> Result<()> {
+pub(crate) async fn run(bench: &mut Bench, subject: &Subject, servers: &mut Servers) -> Result<()> {
     for durable in [false, true] {
         let name = format!(
             "{} memory of an idle {} actor",
@@ -20,6 +20,7 @@ pub(crate) async fn run(bench: &mut Bench, subject: &Subject, node: &Server) -> 
         if !bench.wants(&name) {
             continue;
         }
+        let node = servers.node().await?;
         if node.resident_kib().is_none() {
             output::note(&format!(
                 "{name}: not measured, since this system has no /proc"

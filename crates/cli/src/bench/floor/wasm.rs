@@ -154,7 +154,7 @@ impl Raw {
         let find = |interface: &str, function: &str| {
             let interface = self
                 .component
-                .get_export_index(None, &format!("plexspaces:actor/{interface}@0.1.0"))?;
+                .get_export_index(None, format!("plexspaces:actor/{interface}@0.1.0"))?;
             self.component.get_export_index(Some(&interface), function)
         };
         if let Some(init) = find("activation", "init") {
