@@ -6,8 +6,10 @@
 //! A caller that waits for a turn's outcome works on the turn itself: a turn that is done at once then costs neither a
 //! task of its own nor the waking of two threads.
 
+use futures_util::FutureExt as _;
 use plexspaces_runtime::pace;
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use tokio::runtime::{Builder, Handle, Runtime};
@@ -49,6 +51,8 @@ impl Lanes {
             .expect("lives as long as the lanes")
             .handle()
             .clone();
+        // A panic is a fault of the node's own, and must not take along whoever happens to poll.
+        let task = AssertUnwindSafe(task).catch_unwind().map(drop);
         Begun {
             task: Some(Quick {
                 task: Some(Box::pin(task)),

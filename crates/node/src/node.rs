@@ -16,8 +16,8 @@ use plexspaces_core::{ActorId, Code, Error, Result};
 use plexspaces_runtime::{Engine, Modules};
 use plexspaces_services::clock::Stamp;
 use plexspaces_services::dedup::{self, CallerId};
-use plexspaces_services::records::{ActorRow, MailboxRow, encode};
-use plexspaces_services::{Reservations, clock, fault, journal, mailbox};
+use plexspaces_services::records::{MailboxRow, encode};
+use plexspaces_services::{Reservations, clock, fault, mailbox};
 use plexspaces_store::{Key, Store};
 use serde::Serialize;
 use std::path::PathBuf;
@@ -281,35 +281,9 @@ impl Node {
         let message = Message {
             from: FROM_HTTP.into(),
             msg_type: String::new(),
-            payload: args.clone(),
+            payload: args,
             delivery: Delivery::Create,
         };
-        if !deployment.ephemeral {
-            let mut batch = Batch::new();
-            batch.guard(
-                journal::actor_key(id),
-                plexspaces_core::batch::Version::ABSENT,
-            );
-            journal::put_actor(
-                &mut batch,
-                id,
-                &ActorRow {
-                    args,
-                    created_ms: self.shared.now().0,
-                    ..ActorRow::default()
-                },
-            );
-            match self.shared.commit(batch).await {
-                Ok(_) => {}
-                Err(plexspaces_store::Error::Conflict { .. }) => {
-                    return Err(Error::new(
-                        Code::ActorExists,
-                        format!("the actor {id} exists"),
-                    ));
-                }
-                Err(error) => return Err(fault(error)),
-            }
-        }
         let (sender, receiver) = oneshot::channel();
         let work = self.shared.deliver_here(
             id,

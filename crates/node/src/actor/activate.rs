@@ -139,6 +139,34 @@ impl Actor {
         Ok(())
     }
 
+    /// Turn 0 of an actor that must not exist yet.
+    pub(super) async fn make(&mut self, args: Option<Bytes>) -> Result<(), Failed> {
+        let mut conflicts = 0;
+        loop {
+            let current = self.shared.catalog.of(&self.id).map_err(Failed::refused)?;
+            if self.life.is_none() {
+                self.load().await?;
+            }
+            let life = self.life.as_mut().expect("loaded");
+            if life.next > 0 || life.row_version != Version::ABSENT {
+                return Err(Failed::refused(Error::new(
+                    Code::ActorExists,
+                    format!("the actor {} exists", self.id),
+                )));
+            }
+            life.deployment = current;
+            match self.first_turn(args.clone()).await {
+                // What it read has changed, or somebody has spawned it: its rows will tell.
+                Err(failed)
+                    if failed.error.code == Code::TurnConflict && conflicts < CONFLICTS_MAX =>
+                {
+                    conflicts += 1;
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
     /// Turn 0, and again if it lost against another turn, or if somebody has spawned the actor meanwhile.
     async fn begin(
         &mut self,

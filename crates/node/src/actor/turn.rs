@@ -254,8 +254,12 @@ impl Actor {
 
     /// A spawned actor: it becomes active, and that is all.
     pub(super) async fn create(&mut self, envelope: &Envelope) -> Result<Reply, Failed> {
-        self.alive(Some(envelope.message.payload.clone()).filter(|args| !args.is_empty()))
-            .await?;
+        let args = Some(envelope.message.payload.clone()).filter(|args| !args.is_empty());
+        match envelope.origin {
+            // Whoever spawns from a turn has looked, and the turn's batch has the actor's row.
+            Origin::Row { .. } => self.alive(args).await?,
+            _ => self.make(args).await?,
+        }
         let mut batch = Batch::new();
         let time = self.shared.now();
         self.acknowledge(&mut batch, envelope, &Ok(Bytes::new()), time)

@@ -4,6 +4,7 @@ use crate::bench::Message;
 use crate::bench::stats::Times;
 use anyhow::{Context as _, Result, anyhow};
 use std::time::{Duration, Instant};
+use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{
     Component, ComponentType, InstancePre, Lift, Linker, Lower, ResourceTable, TypedFunc,
 };
@@ -106,7 +107,24 @@ impl Raw {
         let component = Component::new(&engine, wasm)?;
         let mut linker = Linker::<State>::new(&engine);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
-        linker.define_unknown_imports_as_traps(&component)?;
+        // The contract's imports are there, so that it can be linked, and must not be called.
+        for (name, import) in component.component_type().imports(&engine) {
+            let ComponentItem::ComponentInstance(interface) = import.ty else {
+                continue;
+            };
+            if !name.starts_with("plexspaces:") {
+                continue;
+            }
+            let mut instance = linker.instance(name)?;
+            for (function, item) in interface.exports(&engine) {
+                if matches!(item.ty, ComponentItem::ComponentFunc(_)) {
+                    let called = format!("{name}#{function} was called");
+                    instance.func_new(function, move |_, _, _, _| {
+                        Err(wasmtime::Error::msg(called.clone()))
+                    })?;
+                }
+            }
+        }
         let pre = linker.instantiate_pre(&component)?;
         Ok(Raw {
             engine,
