@@ -51,6 +51,9 @@ async fn run(shared: Arc<Shared>, resident: Arc<Resident>, mut actor: Option<Box
         tokio::task::consume_budget().await;
     }
     watch.done = true;
+    if shared.gone.load(Ordering::SeqCst) {
+        shared.residents.clear();
+    }
     if shared.closing.load(Ordering::Relaxed) {
         shared.rested.notify_one();
     }

@@ -20,6 +20,7 @@ use plexspaces_services::records::{MailboxRow, encode};
 use plexspaces_services::{Reservations, clock, fault, mailbox};
 use plexspaces_store::{Key, Store};
 use serde::Serialize;
+use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -100,11 +101,30 @@ pub struct Stats {
     pub turns: u64,
 }
 
-/// A running node. Cheap to clone.
+/// A running node. Cheap to clone. When the last clone is dropped without [`Node::shutdown`], it ends as in a crash,
+/// after the turns under way.
 #[derive(Clone)]
 pub struct Node {
     id: Arc<str>,
-    shared: Arc<Shared>,
+    shared: Arc<Owned>,
+}
+
+/// The node's parts, as long as there is a node. Live actors hold on to them, and they to the actors.
+struct Owned(Arc<Shared>);
+
+impl Deref for Owned {
+    type Target = Arc<Shared>;
+
+    fn deref(&self) -> &Arc<Shared> {
+        &self.0
+    }
+}
+
+impl Drop for Owned {
+    fn drop(&mut self) {
+        self.0.gone.store(true, Ordering::SeqCst);
+        self.0.residents.clear();
+    }
 }
 
 /// How long a shutdown waits for turns under way.
@@ -144,6 +164,7 @@ impl Node {
             rested: Notify::new(),
             expiring: Arc::default(),
             closing: AtomicBool::new(false),
+            gone: AtomicBool::new(false),
             deploying: tokio::sync::Mutex::new(()),
         });
         recover::applications(&shared).await?;
@@ -152,7 +173,7 @@ impl Node {
         sweep::start(&shared);
         Ok(Node {
             id: options.node_id.into(),
-            shared,
+            shared: Arc::new(Owned(shared)),
         })
     }
 

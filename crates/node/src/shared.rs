@@ -43,6 +43,8 @@ pub(crate) struct Shared {
     /// Told when a row that expires was written.
     pub(crate) expiring: Arc<Notify>,
     pub(crate) closing: AtomicBool,
+    /// Nobody has the node any more: actors do not stay.
+    pub(crate) gone: AtomicBool,
     pub(crate) deploying: tokio::sync::Mutex<()>,
 }
 
@@ -111,7 +113,7 @@ impl Shared {
 
     /// Refuses new work while the node shuts down.
     pub(crate) fn check_open(&self) -> Result<()> {
-        if self.closing.load(Ordering::Relaxed) {
+        if self.closing.load(Ordering::Relaxed) || self.gone.load(Ordering::Relaxed) {
             return Err(Error::new(
                 Code::ShuttingDown,
                 "the node is shutting down; try again",

@@ -3,7 +3,10 @@
 mod support;
 
 use plexspaces_core::Code;
-use support::{Machine, ask, count, deploy};
+use plexspaces_node::{Node, Options};
+use plexspaces_store::{Memory, Store};
+use std::sync::Arc;
+use support::{Machine, ask, cache, count, deploy, eventually};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn state_is_kept_across_a_restart_and_many_checkpoints() {
@@ -29,6 +32,29 @@ async fn a_failed_turn_leaves_nothing_behind() {
         .expect_err("it fails");
     assert_eq!(error.code, Code::GuestError);
     assert_eq!(count(&node, "counter/a").await, 5);
+}
+
+/// Also one that is not told to shut down, with live actors.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dropped_node_lets_go_of_its_store() {
+    let store: Arc<dyn Store> = Arc::new(Memory::open());
+    let options = Options {
+        node_id: "dropped".into(),
+        store: store.clone(),
+        cache: cache(),
+    };
+    let node = Node::start(options).await.expect("the node starts");
+    deploy(&node, "counter", "").await;
+    for n in 0..10 {
+        let reply = ask(&node, &format!("counter/{n}"), "add", "1").await;
+        assert_eq!(reply.expect("added"), "1");
+    }
+    assert!(node.stats().instances > 0);
+    drop(node);
+    eventually("nobody else has the store", async || {
+        Arc::strong_count(&store) == 1
+    })
+    .await;
 }
 
 /// A node that is dropped gives its address space back: only three would fit.
