@@ -165,9 +165,16 @@ async fn sigterm_is_an_orderly_stop() {
     node.deploy_with("slow", &guest("misbehave"), config).await;
     assert_eq!(node.ask("counter/a", "add", "7").await.number(), 7);
     node.tell("counter/b", "add", "3").await.ok();
+    let begun = |turns| {
+        let node = &node;
+        eventually("the turn begins", move || async move {
+            (node.turns().await == turns).then_some(())
+        })
+    };
+    begun(2).await;
     let api = node.api();
     let under_way = tokio::spawn(async move { api.ask("slow", "loop", "").await });
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    begun(3).await;
 
     let stopped = tokio::task::spawn_blocking(|| node.terminate());
     // Its turn goes on to its end, and its caller gets the answer.

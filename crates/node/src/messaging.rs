@@ -4,7 +4,7 @@
 //! segment's end: what is buffered commits with the question and a wait's row; the callee's batch completes that row;
 //! the asker's next segment deletes it. A crash in between repeats the wait, not the question.
 
-use crate::node::{check_payload, row_bytes};
+use crate::node::{check_payload, no_outcome, row_bytes};
 use crate::resident::{Envelope, Origin};
 use crate::shared::Shared;
 use async_trait::async_trait;
@@ -326,10 +326,7 @@ impl Links {
         let _asking = self.asking(&turn.actor, &to);
         let outcome = match tokio::time::timeout(ask.timeout.min(ASK_TIMEOUT_MAX), receiver).await {
             Ok(Ok(outcome)) => outcome,
-            Ok(Err(_)) => Err(Error::new(
-                Code::Internal,
-                format!("the turn of {to} ended without an outcome"),
-            )),
+            Ok(Err(_)) => Err(no_outcome(&to)),
             Err(_) => Err(self.0.ask_timeout(Some(&turn.actor), &to, ask.timeout)),
         };
         self.go_on(turn, bounds, None);

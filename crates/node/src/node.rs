@@ -221,10 +221,7 @@ impl Node {
                 self.shared.gate_of(seen).await?;
                 return outcome;
             }
-            Ok(Err(_)) => Error::new(
-                Code::Internal,
-                format!("the turn of {to} ended without an outcome"),
-            ),
+            Ok(Err(_)) => no_outcome(to),
             Err(_) => self.shared.ask_timeout(None, to, request.timeout),
         };
         self.shared.gate().await?;
@@ -424,6 +421,14 @@ pub(crate) fn check_payload(bytes: usize, max: u64) -> Result<()> {
         Code::MessageTooLarge,
         format!("the message has {bytes} bytes; the receiver's limit `message_bytes` is {max}"),
     ))
+}
+
+/// Whoever ran the turn has gone: a fault of the node's own.
+pub(crate) fn no_outcome(to: &ActorId) -> Error {
+    Error::new(
+        Code::Internal,
+        format!("the turn of {to} ended without an outcome"),
+    )
 }
 
 pub(crate) fn unknown_application(id: &str) -> Error {

@@ -395,10 +395,19 @@ impl Api {
 
     /// How many modules the node's process has compiled.
     pub(crate) async fn modules_compiled(&self) -> u64 {
+        self.figure("modules_compiled").await
+    }
+
+    /// How many turns the node's process has begun.
+    pub(crate) async fn turns(&self) -> u64 {
+        self.figure("turns").await
+    }
+
+    async fn figure(&self, name: &str) -> u64 {
         let node = self.get("/api/v1/node").await.ok().json();
-        node["modules_compiled"]
+        node[name]
             .as_u64()
-            .unwrap_or_else(|| panic!("no modules_compiled in {node}"))
+            .unwrap_or_else(|| panic!("no {name} in {node}"))
     }
 }
 
