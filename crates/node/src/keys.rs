@@ -67,11 +67,10 @@ impl Shared {
         ))
     }
 
-    /// Says that an id was remembered: there is one more, and something to expire.
+    /// Says that an id was remembered: there is one more.
     pub(crate) fn key_remembered(&self, id: &ActorId) {
         if let Some(resident) = self.residents.get(id) {
             resident.keys.one_more();
         }
-        self.expiring.notify_one();
     }
 }

@@ -12,6 +12,7 @@
 //! * [`passivate`], [`recover`], [`sweep`]: idle actors, a node's start, expired rows
 
 mod actor;
+mod alarm;
 mod catalog;
 mod deploy;
 mod drive;
@@ -25,6 +26,7 @@ mod recover;
 mod resident;
 mod shared;
 mod sweep;
+mod waiting;
 
 pub use deploy::{Deploy, Deployed};
 pub use manifest::Manifest;

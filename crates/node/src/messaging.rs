@@ -13,10 +13,10 @@ use plexspaces_core::batch::Batch;
 use plexspaces_core::message::{self, Delivery, Message};
 use plexspaces_core::time::Millis;
 use plexspaces_core::{ActorId, Code, Error, Result};
-use plexspaces_runtime::{Abort, Ask, Outgoing, Outside, Turn};
+use plexspaces_runtime::{self as runtime, Abort, Ask, Outgoing, Outside, Turn};
 use plexspaces_services::records::{ActorRow, MailboxRow, Wait, WaitRow, encode, segment};
 use plexspaces_services::{Bounds, journal, mailbox, waits};
-use plexspaces_store::Key;
+use plexspaces_store::{Error as StoreError, Key};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -47,6 +47,15 @@ impl Outside for Links {
         } else {
             self.ask_in_memory(turn, ask, to, bounds).await
         }
+    }
+
+    async fn wait(
+        &self,
+        turn: &mut Turn,
+        wait: runtime::Wait,
+        attempt: &mut dyn runtime::Attempt,
+    ) -> Result<Result<bool>, Abort> {
+        self.wait_for(turn, wait, attempt).await
     }
 
     async fn spawn(
@@ -170,12 +179,7 @@ impl Links {
             ));
         }
         if turn.sequence == 0 {
-            let mut error = Error::new(
-                Code::InvalidArgument,
-                "init may not ask; send, or ask in the first message",
-            );
-            error.kind = plexspaces_core::ErrorKind::FailedPrecondition;
-            return Err(error);
+            return Err(not_in_init("ask; send, or ask"));
         }
         message::check_msg_type(&ask.msg_type)
             .map_err(|problem| Error::new(Code::InvalidArgument, problem))?;
@@ -223,12 +227,9 @@ impl Links {
             row: row_bytes(&wait),
         });
         let waiter = self.register(&wait);
-        let sealed = turn.seal(self.0.transaction(bounds), end);
-        self.commit_segment(sealed.batch)
+        self.commit_segment(turn, bounds, end)
             .await
             .inspect_err(|_| drop(self.0.waits.remove(&wait)))?;
-        drop(sealed.reservations);
-        self.0.hand_over(sealed.outgoing);
         let outcome = self
             .wait(&turn.actor.clone(), &to, &wait, waiter, deadline, timeout)
             .await?;
@@ -299,13 +300,8 @@ impl Links {
             Ok(slot) => slot,
             Err(full) => return Ok(Err(full)),
         };
-        let sealed = turn.seal(
-            self.0.transaction(bounds),
-            segment::End::Wait(Wait::default()),
-        );
-        self.commit_segment(sealed.batch).await?;
-        drop(sealed.reservations);
-        self.0.hand_over(sealed.outgoing);
+        self.commit_segment(turn, bounds, segment::End::Wait(Wait::default()))
+            .await?;
         let (sender, receiver) = oneshot::channel();
         let message = Message {
             from: turn.actor.local(),
@@ -387,10 +383,33 @@ impl Links {
         }
     }
 
-    async fn commit_segment(&self, batch: Batch) -> Result<(), Abort> {
-        match self.0.commit(batch).await {
-            Ok(_) => Ok(()),
-            Err(error @ plexspaces_store::Error::Conflict { .. }) => {
+    /// Ends a segment at a wait: commits what is buffered, and hands over what was sent.
+    pub(crate) async fn commit_segment(
+        &self,
+        turn: &mut Turn,
+        bounds: Bounds,
+        end: segment::End,
+    ) -> Result<(), Abort> {
+        let passed = turn.transaction.pass_strict().await;
+        passed.map_err(Abort::Conflict)?;
+        let sealed = turn.seal(self.0.transaction(bounds), end);
+        match self.0.commit(sealed.batch).await {
+            Ok(_) => {
+                sealed.held.committed();
+                self.0.hand_over(sealed.outgoing);
+                Ok(())
+            }
+            Err(StoreError::Conflict {
+                key,
+                expected,
+                found,
+            }) => {
+                turn.transaction.set_lost(key.clone());
+                let error = StoreError::Conflict {
+                    key,
+                    expected,
+                    found,
+                };
                 Err(Abort::Conflict(plexspaces_services::fault(error)))
             }
             Err(error) => Err(Abort::Error(plexspaces_services::fault(error))),
@@ -398,7 +417,7 @@ impl Links {
     }
 
     /// The wait is over: the turn runs on in a new segment, which will delete the wait's row.
-    fn go_on(&self, turn: &mut Turn, bounds: Bounds, wait: Option<Key>) {
+    pub(crate) fn go_on(&self, turn: &mut Turn, bounds: Bounds, wait: Option<Key>) {
         let time = self.0.now().max(turn.time());
         turn.go_live(time, self.0.transaction(bounds));
         if let Some(wait) = wait {
@@ -412,7 +431,7 @@ impl Links {
         receiver
     }
 
-    fn bounds(&self, asker: &ActorId) -> Result<Bounds, Abort> {
+    pub(crate) fn bounds(&self, asker: &ActorId) -> Result<Bounds, Abort> {
         let deployment = self.0.catalog.of(asker).map_err(Abort::Error)?;
         Ok(Bounds {
             effects: deployment.limits.effects,
@@ -427,6 +446,16 @@ impl Links {
             asker: asker.clone(),
         }
     }
+}
+
+/// Turn 0 is one segment, so nothing can be waited for in it.
+pub(crate) fn not_in_init(what: &str) -> Error {
+    let mut error = Error::new(
+        Code::InvalidArgument,
+        format!("init may not {what} in the first message"),
+    );
+    error.kind = plexspaces_core::ErrorKind::FailedPrecondition;
+    error
 }
 
 /// While this lives, an actor waits for another.

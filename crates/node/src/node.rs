@@ -17,7 +17,7 @@ use plexspaces_runtime::{Engine, Modules};
 use plexspaces_services::clock::Stamp;
 use plexspaces_services::dedup::{self, CallerId};
 use plexspaces_services::records::{MailboxRow, encode};
-use plexspaces_services::{Reservations, clock, fault, mailbox};
+use plexspaces_services::{clock, fault, mailbox};
 use plexspaces_store::{Key, Store};
 use serde::Serialize;
 use std::ops::Deref;
@@ -149,7 +149,7 @@ impl Node {
         let threads = std::thread::available_parallelism().map_or(2, usize::from);
         let shared = Arc::new(Shared {
             store: options.store,
-            reservations: Arc::new(Reservations::default()),
+            coordination: Arc::default(),
             modules,
             catalog: Catalog::default(),
             residents: DashMap::new(),

@@ -176,6 +176,13 @@ impl Resident {
         true
     }
 
+    /// Whether the next message tells the actor to stop.
+    pub(crate) fn is_to_stop(&self) -> bool {
+        let state = self.state.lock();
+        let next = state.mailbox.front();
+        next.is_some_and(|next| next.message.delivery == Delivery::Stop)
+    }
+
     pub(crate) fn is_running(&self) -> bool {
         self.state.lock().running
     }

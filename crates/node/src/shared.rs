@@ -1,5 +1,6 @@
 //! What all parts of a node share.
 
+use crate::alarm::Alarm;
 use crate::catalog::Catalog;
 use crate::drive;
 use crate::lane::{Begun, Lanes};
@@ -12,7 +13,7 @@ use plexspaces_core::time::{Millis, Timeline};
 use plexspaces_core::{ActorId, Code, Error, Result};
 use plexspaces_runtime::{Modules, Outgoing};
 use plexspaces_services::clock::Stamp;
-use plexspaces_services::{Bounds, Reservations, Transaction};
+use plexspaces_services::{Bounds, Coordination, Transaction, expiry};
 use plexspaces_store::{Commit, Key, Store};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -22,7 +23,7 @@ use tokio::sync::{Notify, oneshot};
 /// One node's parts.
 pub(crate) struct Shared {
     pub(crate) store: Arc<dyn Store>,
-    pub(crate) reservations: Arc<Reservations>,
+    pub(crate) coordination: Arc<Coordination>,
     pub(crate) modules: Modules,
     pub(crate) catalog: Catalog,
     pub(crate) residents: DashMap<ActorId, Arc<Resident>>,
@@ -40,8 +41,8 @@ pub(crate) struct Shared {
     pub(crate) look: Arc<Look>,
     /// Told when an actor comes to rest while the node shuts down.
     pub(crate) rested: Notify,
-    /// Told when a row that expires was written.
-    pub(crate) expiring: Arc<Notify>,
+    /// When the next row expires.
+    pub(crate) expiring: Arc<Alarm>,
     pub(crate) closing: AtomicBool,
     /// Nobody has the node any more: actors do not stay.
     pub(crate) gone: AtomicBool,
@@ -52,7 +53,7 @@ impl Drop for Shared {
     fn drop(&mut self) {
         // The tasks that sleep find out that there is no node any more.
         self.look.over();
-        self.expiring.notify_one();
+        self.expiring.over();
     }
 }
 
@@ -68,7 +69,7 @@ impl Shared {
     }
 
     pub(crate) fn transaction(&self, bounds: Bounds) -> Transaction {
-        Transaction::new(self.store.clone(), self.reservations.clone(), bounds)
+        Transaction::new(self.store.clone(), self.coordination.clone(), bounds)
     }
 
     /// Commits a batch, with the clock's row when it is due.
@@ -77,7 +78,10 @@ impl Shared {
             return Ok(self.store.visible());
         }
         self.stamp(&mut batch);
-        self.store.commit(batch).await
+        let due = Due::of(&batch);
+        let commit = self.store.commit(batch).await?;
+        self.set_alarms(due);
+        Ok(commit)
     }
 
     /// Commits a batch and waits until it is durable. One without changes has nothing to wait for.
@@ -89,7 +93,16 @@ impl Shared {
             return self.commit(batch).await;
         }
         self.stamp(&mut batch);
-        self.store.commit_flushed(batch).await
+        let due = Due::of(&batch);
+        let commit = self.store.commit_flushed(batch).await?;
+        self.set_alarms(due);
+        Ok(commit)
+    }
+
+    fn set_alarms(&self, due: Due) {
+        if let Some(at) = due.expires {
+            self.expiring.set(at);
+        }
     }
 
     fn stamp(&self, batch: &mut Batch) {
@@ -183,6 +196,19 @@ impl Shared {
         if let Some((_, waiter)) = self.waits.remove(row) {
             // A waiter that is gone has timed out.
             let _ = waiter.send(outcome);
+        }
+    }
+}
+
+/// When the first of what a batch lets fall due does so.
+struct Due {
+    expires: Option<Millis>,
+}
+
+impl Due {
+    fn of(batch: &Batch) -> Self {
+        Due {
+            expires: expiry::first_of(batch),
         }
     }
 }

@@ -2,45 +2,48 @@
 
 use crate::shared::Shared;
 use plexspaces_core::time::Millis;
-use plexspaces_services::{dedup, fault};
+use plexspaces_services::{expiry, fault};
+use plexspaces_store::Error as StoreError;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// How many rows one sweep takes, so that its batch stays small.
 const ROWS: usize = 1_000;
 
+/// The shortest pause between two sweeps: nobody sees an expired row, so they may gather.
+const PAUSE: Duration = Duration::from_millis(50);
+
 /// The pause after a sweep that failed.
 const AFTER_FAILURE: Duration = Duration::from_secs(60);
 
 /// Starts the task; it ends with the node.
 pub(crate) fn start(shared: &Arc<Shared>) {
-    let (weak, written) = (Arc::downgrade(shared), shared.expiring.clone());
+    let (weak, alarm) = (Arc::downgrade(shared), shared.expiring.clone());
     tokio::spawn(async move {
         // The node is not kept alive by the wait.
         while let Some(shared) = weak.upgrade() {
-            let pause = match sweep(&shared).await {
-                Ok(Some(next)) => Some(shared.until(next) + Duration::from_millis(1)),
-                // Rows expire in the order of their writing, so nothing is due before the next one that is written.
-                Ok(None) => None,
+            let next = match sweep(&shared).await {
+                Ok(next) => next.map(|at| (at, shared.until(at).max(PAUSE))),
                 Err(error) => {
                     tracing::warn!("expired rows were not removed: {error}");
-                    Some(AFTER_FAILURE)
+                    Some((Millis(0), AFTER_FAILURE))
                 }
             };
             drop(shared);
-            match pause {
-                Some(pause) => tokio::time::sleep(pause).await,
-                None => written.notified().await,
-            }
+            alarm.sleep(next).await;
         }
     });
 }
 
 async fn sweep(shared: &Arc<Shared>) -> plexspaces_core::Result<Option<Millis>> {
     let now = crate::shared::wall();
-    let sweep = dedup::sweep(shared.store.snapshot().as_ref(), now, ROWS).await?;
+    let sweep = expiry::sweep(shared.store.snapshot().as_ref(), now, ROWS).await?;
     if !sweep.batch.is_empty() {
-        shared.store.commit(sweep.batch).await.map_err(fault)?;
+        match shared.store.commit(sweep.batch).await {
+            // A row was written again meanwhile: the next sweep sees it.
+            Ok(_) | Err(StoreError::Conflict { .. }) => {}
+            Err(error) => return Err(fault(error)),
+        }
     }
     Ok(sweep.next)
 }

@@ -89,6 +89,12 @@ impl Environment {
         self.deadline_ns.store(at, Ordering::Relaxed);
     }
 
+    /// Bounds the running segment by this moment, or takes the bound away.
+    pub(crate) fn set_deadline_at(&self, at: Option<Instant>) {
+        let at = at.map_or(0, |at| nanos(at.duration_since(self.epoch)).max(1));
+        self.deadline_ns.store(at, Ordering::Relaxed);
+    }
+
     /// When the running segment is over time.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         match self.deadline_ns.load(Ordering::Relaxed) {

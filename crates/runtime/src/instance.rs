@@ -9,7 +9,7 @@ use crate::failure::{Failure, classify, instantiation};
 use crate::host::{HostState, from_wit};
 use crate::limits::{LimitHit, Limiter};
 use crate::module::{ExportResult, MessageParams, Module, StartArgument, Transition};
-use crate::outside::{Abort, Ask, Outside};
+use crate::outside::{Abort, Ask, Attempt, Outside, Wait};
 use crate::pace;
 use crate::turn::{Start as TurnStart, Turn};
 use crate::wasi::Wasi;
@@ -388,6 +388,15 @@ impl Outside for Nobody {
     }
 
     async fn ask(&self, _: &mut Turn, _: Ask) -> Result<Result<Bytes>, Abort> {
+        Ok(nobody())
+    }
+
+    async fn wait(
+        &self,
+        _: &mut Turn,
+        _: Wait,
+        _: &mut dyn Attempt,
+    ) -> Result<Result<bool>, Abort> {
         Ok(nobody())
     }
 

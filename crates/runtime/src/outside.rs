@@ -3,7 +3,10 @@
 use crate::turn::Turn;
 use async_trait::async_trait;
 use bytes::Bytes;
+use plexspaces_core::time::Millis;
 use plexspaces_core::{ActorId, Error, Result};
+use plexspaces_services::waiters::Wants;
+use plexspaces_store::Key;
 use std::time::Duration;
 
 /// A question to another actor.
@@ -21,6 +24,44 @@ pub struct Ask {
     pub operation: &'static str,
     /// See `operation`.
     pub arguments: u64,
+}
+
+/// Something that a turn waits for until it is there.
+pub struct Wait {
+    /// The host call's name and the digest of its arguments, for the journal's record of the wait.
+    pub operation: &'static str,
+    /// See `operation`.
+    pub arguments: u64,
+    /// How long to wait.
+    pub timeout: Duration,
+    /// The line to stand in.
+    pub topic: Key,
+    /// Which rows it takes away from others in the line.
+    pub wants: Option<Wants>,
+}
+
+/// How to get what a turn waits for.
+#[async_trait]
+pub trait Attempt: Send {
+    /// Tries once, in the turn's transaction. An attempt that gets nothing must leave the transaction as it was.
+    ///
+    /// # Errors
+    /// Values for the guest, and faults of the store; the wait is over.
+    async fn attempt(&mut self, turn: &mut Turn) -> Result<Tried>;
+}
+
+/// What came of an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tried {
+    /// It is there, and reserved.
+    Done,
+    /// Not yet.
+    NotYet {
+        /// When it may be there although nobody commits anything, as when a lease ends.
+        again: Option<Millis>,
+        /// Whether the next in line may find something where this one found nothing.
+        pass_on: bool,
+    },
 }
 
 /// Why a turn cannot go on: nothing that the guest did or could mend.
@@ -51,6 +92,18 @@ pub trait Outside: Send + Sync {
     /// # Errors
     /// When the turn cannot go on.
     async fn ask(&self, turn: &mut Turn, ask: Ask) -> Result<Result<Bytes>, Abort>;
+
+    /// Tries at once; if there is nothing yet, commits what is buffered and waits. The inner result says whether it came
+    /// in time, or is a value for the guest.
+    ///
+    /// # Errors
+    /// When the turn cannot go on.
+    async fn wait(
+        &self,
+        turn: &mut Turn,
+        wait: Wait,
+        attempt: &mut dyn Attempt,
+    ) -> Result<Result<bool>, Abort>;
 
     /// Buffers the making of an actor.
     ///

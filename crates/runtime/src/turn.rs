@@ -8,11 +8,10 @@ use crate::environment::Environment;
 use bytes::Bytes;
 use plexspaces_core::batch::Batch;
 use plexspaces_core::time::Millis;
-use plexspaces_core::{ActorId, Code, Error, Result};
-use plexspaces_services::Transaction;
+use plexspaces_core::{ActorId, Code, Error, Result, Scope};
 use plexspaces_services::records::{self, HostCall, Segment, host_call, segment};
-use plexspaces_services::reservations::Reservation;
 use plexspaces_services::tuplespace::TupleId;
+use plexspaces_services::{Held, Transaction};
 use plexspaces_store::Key;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -93,7 +92,7 @@ pub struct Sealed {
     /// The effects and, in a durable actor, the journal's row.
     pub batch: Batch,
     /// To be held until the batch has committed.
-    pub reservations: Vec<Reservation>,
+    pub held: Held,
     /// To hand over after the commit.
     pub outgoing: Vec<Outgoing>,
     /// The journal row's size in bytes; 0 in an ephemeral actor.
@@ -357,10 +356,15 @@ impl Turn {
         self.set_time(time);
     }
 
+    /// Begins the segment that is under way again: nothing of it has happened yet.
+    pub fn begin_segment_again(&mut self, time: Millis, transaction: Transaction) {
+        self.transaction = transaction;
+        self.set_time(time);
+    }
+
     /// Ends the segment: gives what to commit. The turn goes on, if it does, with [`Turn::go_live`].
     pub fn seal(&mut self, transaction: Transaction, end: segment::End) -> Sealed {
-        let (mut batch, reservations) =
-            std::mem::replace(&mut self.transaction, transaction).finish();
+        let (mut batch, held) = std::mem::replace(&mut self.transaction, transaction).finish();
         let mut journal_bytes = 0;
         if self.journaled {
             let row = Segment {
@@ -380,7 +384,7 @@ impl Turn {
         }
         Sealed {
             batch,
-            reservations,
+            held,
             outgoing: std::mem::take(&mut self.outgoing),
             journal_bytes,
         }
@@ -462,6 +466,17 @@ impl Arguments {
     pub(crate) fn number(mut self, number: u64) -> Self {
         self.0.update(&number.to_be_bytes());
         self
+    }
+
+    pub(crate) fn optional(self, bytes: Option<&[u8]>) -> Self {
+        match bytes {
+            Some(bytes) => self.number(1).bytes(bytes),
+            None => self.number(0),
+        }
+    }
+
+    pub(crate) fn scope(self, scope: &Scope) -> Self {
+        self.text(scope.tenant()).text(scope.namespace())
     }
 
     pub(crate) fn record(self, record: &impl prost::Message) -> Self {

@@ -1,17 +1,16 @@
 //! Replies to the message ids that callers gave, so that a repeated request gets the reply of the first.
 //!
-//! Layout: `scope / Dedup / type / key / caller's tenant / id` → `DedupRow`, and `Expiry / at / row's key` → empty, so
-//! that old rows are found without looking at the young ones. A row is written by the batch of the turn that it
-//! remembers; it is never dropped early (semantics 14).
+//! Layout: `scope / Dedup / type / key / caller's tenant / id` → `DedupRow`, with an entry in [`expiry`]. A row is written
+//! by the batch of the turn that it remembers; it is never dropped early (semantics 14).
 
-use crate::fault;
 use crate::records::{DedupRow, decode, encode};
+use crate::{expiry, fault};
 use bytes::Bytes;
 use plexspaces_core::batch::Batch;
 use plexspaces_core::message::Message;
 use plexspaces_core::time::Millis;
 use plexspaces_core::{ActorId, Code, Error, Result};
-use plexspaces_store::key::{self, Element, Kind, Path};
+use plexspaces_store::key::{Kind, Path};
 use plexspaces_store::{Key, Order, Snapshot, Store};
 use sha2::{Digest, Sha256};
 
@@ -119,7 +118,7 @@ pub fn remember(
         at_ms: now.0,
         outcome: Some(outcome.into()),
     };
-    batch.put(expiry(now.0 + KEPT_MS, &key), Bytes::new());
+    batch.put(expiry::entry(Millis(now.0 + KEPT_MS), &key), Bytes::new());
     batch.put(key, encode(&row));
 }
 
@@ -133,53 +132,4 @@ pub async fn count(snapshot: &dyn Snapshot, actor: &ActorId) -> Result<usize> {
         .await
         .map_err(fault)?;
     Ok(rows.len())
-}
-
-fn expiry(at_ms: u64, row: &Key) -> Key {
-    Path::node(Kind::Expiry)
-        .u64(at_ms)
-        .bytes(row.as_bytes())
-        .key()
-}
-
-/// What a sweep found: the deletions of what has expired, and when the next row is due.
-#[derive(Debug, Default)]
-pub struct Sweep {
-    /// Deletes the expired rows and their entries.
-    pub batch: Batch,
-    /// When the next entry is due, if there is one.
-    pub next: Option<Millis>,
-}
-
-/// Collects up to `limit` expired rows.
-///
-/// # Errors
-/// A fault of the store, or `PS5004`.
-pub async fn sweep(snapshot: &dyn Snapshot, now: Millis, limit: usize) -> Result<Sweep> {
-    let range = Path::node(Kind::Expiry).range();
-    let mut sweep = Sweep::default();
-    for (entry, _) in snapshot
-        .scan(range, limit + 1, Order::Forward)
-        .await
-        .map_err(fault)?
-    {
-        let corrupt = || {
-            Error::new(
-                Code::Corrupt,
-                format!("the expiry entry {entry:?} cannot be read"),
-            )
-        };
-        let elements = key::decode(&entry).map_err(|_| corrupt())?;
-        let [.., at, Element::Bytes(row)] = elements.as_slice() else {
-            return Err(corrupt());
-        };
-        let at = Millis(at.as_u64().ok_or_else(corrupt)?);
-        if at > now || sweep.batch.ops.len() >= 2 * limit {
-            sweep.next = Some(at);
-            break;
-        }
-        sweep.batch.delete(Key::from(row.to_vec()));
-        sweep.batch.delete(entry);
-    }
-    Ok(sweep)
 }

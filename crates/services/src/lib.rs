@@ -4,11 +4,11 @@
 //! buffers what the turn changes, overlays it on what the turn reads, and becomes one batch when the turn commits.
 //! No layer commits on its own.
 //!
-//! * [`transaction`], [`reservations`]: how a turn reads and writes
-//! * [`tuplespace`]: Linda's tuples
+//! * [`transaction`]: how a turn reads and writes; [`reservations`], [`waiters`]: how turns keep out of each other's way
+//! * [`tuplespace`]: Linda's tuples; [`keyvalue`]: values by key
 //! * [`mailbox`], [`waits`], [`dead_letters`]: messages between actors
 //! * [`journal`]: actors, their turns and checkpoints
-//! * [`dedup`]: replies to message ids that callers gave
+//! * [`dedup`]: replies to message ids that callers gave; [`expiry`]: rows that go away by themselves
 //! * [`applications`]: applications, deployments, modules
 //! * [`scopes`]: where actors live
 //! * [`clock`]: the newest time the store knows
@@ -16,19 +16,23 @@
 
 pub mod applications;
 pub mod clock;
+pub mod coordination;
 pub mod dead_letters;
 pub mod dedup;
+pub mod expiry;
 pub mod journal;
+pub mod keyvalue;
 pub mod mailbox;
 pub mod records;
 pub mod reservations;
 pub mod scopes;
 pub mod transaction;
 pub mod tuplespace;
+pub mod waiters;
 pub mod waits;
 
-pub use reservations::Reservations;
-pub use transaction::{Bounds, Transaction};
+pub use coordination::Coordination;
+pub use transaction::{Bounds, Held, Transaction};
 
 use plexspaces_core::{Code, Error};
 

@@ -150,6 +150,7 @@ impl From<&Fields> for Tuple {
     fn from(fields: &Fields) -> Self {
         Tuple {
             fields: fields.iter().map(Value::from).collect(),
+            expires_ms: 0,
         }
     }
 }

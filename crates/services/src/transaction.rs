@@ -4,8 +4,10 @@
 //! first read overlaid with its own changes. Nothing is visible to others before the batch commits, and dropping the
 //! transaction leaves no trace.
 
+use crate::coordination::Coordination;
 use crate::fault;
-use crate::reservations::{Reservation, Reservations};
+use crate::reservations::{Owner, Reservation};
+use crate::waiters::WakeOnDrop;
 use bytes::Bytes;
 use plexspaces_core::batch::{Batch, Op, Version};
 use plexspaces_core::{Code, Error, Result};
@@ -29,27 +31,60 @@ pub type Row = (Key, Bytes);
 /// What a turn has read and wants changed.
 pub struct Transaction {
     store: Arc<dyn Store>,
-    table: Arc<Reservations>,
+    coordination: Arc<Coordination>,
+    owner: Owner,
     snapshot: Option<Arc<dyn Snapshot>>,
     batch: Batch,
     read_versions: BTreeMap<Key, Version>,
-    held: Vec<Reservation>,
+    held: Held,
+    /// The place in a line that this transaction tries for.
+    place: Option<u64>,
+    /// The key that made it lose against another commit.
+    lost: Option<Key>,
     bounds: Bounds,
     effects: u64,
     bytes: u64,
 }
 
+/// What a transaction holds until its batch has [`committed`](Held::committed), or until it is given up by dropping
+/// this: gives the reservations back, and wakes who waits for what has changed.
+#[derive(Default)]
+pub struct Held {
+    // In this order: who is woken finds the reservations given back.
+    reservations: BTreeMap<Key, Reservation>,
+    wakes: Vec<WakeOnDrop>,
+    wakes_if_undone: Vec<WakeOnDrop>,
+}
+
+impl Held {
+    /// Whether nobody could wait for what this holds.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.reservations.is_empty() && self.wakes.is_empty()
+    }
+
+    /// The batch has committed: what was taken away is not there again.
+    pub fn committed(mut self) {
+        for wake in self.wakes_if_undone.drain(..) {
+            wake.disarm();
+        }
+    }
+}
+
 impl Transaction {
     /// An empty transaction.
     #[must_use]
-    pub fn new(store: Arc<dyn Store>, table: Arc<Reservations>, bounds: Bounds) -> Self {
+    pub fn new(store: Arc<dyn Store>, coordination: Arc<Coordination>, bounds: Bounds) -> Self {
         Transaction {
             store,
-            table,
+            owner: coordination.reservations.owner(),
+            coordination,
             snapshot: None,
             batch: Batch::new(),
             read_versions: BTreeMap::new(),
-            held: Vec::new(),
+            held: Held::default(),
+            place: None,
+            lost: None,
             bounds,
             effects: 0,
             bytes: 0,
@@ -116,26 +151,139 @@ impl Transaction {
         self.overlay(snapshot.as_ref(), range, limit).await
     }
 
-    /// Reserves a key that a scan found and takes it away: `false` if another turn has it or it is gone.
+    /// Reserves `key` for this transaction: others that want to change it and depend on it wait.
     ///
     /// # Errors
-    /// `PS3008` over the bounds, or a fault of the store.
-    pub async fn take(&mut self, key: &Key) -> Result<bool> {
-        if matches!(self.batch.ops.get(key), Some(Op::Put(_))) {
-            // Written by this transaction and seen by nobody else.
-            self.batch.ops.remove(key);
+    /// `PS1018` when another turn holds it too long, or the two wait for each other.
+    pub async fn reserve(&mut self, key: &Key) -> Result<()> {
+        if !self.held.reservations.contains_key(key) {
+            let reservation = self.coordination.reservations.reserve(self.owner, key);
+            self.held
+                .reservations
+                .insert(key.clone(), reservation.await?);
+        }
+        Ok(())
+    }
+
+    /// Like [`Self::reserve`], and those that merely write the key wait as well.
+    ///
+    /// # Errors
+    /// As [`Self::reserve`].
+    pub async fn reserve_strictly(&mut self, key: &Key) -> Result<()> {
+        if !self.held.reservations.contains_key(key) {
+            let table = &self.coordination.reservations;
+            let reservation = table.reserve_strictly(self.owner, key).await?;
+            self.held.reservations.insert(key.clone(), reservation);
+        }
+        Ok(())
+    }
+
+    /// Reserves one key and reads its newest committed value, for an operation that changes it depending on the value.
+    ///
+    /// # Errors
+    /// `PS1018` as [`Self::reserve`], `PS4003` if this transaction has read another value of it before, or a fault of
+    /// the store.
+    pub async fn latest(&mut self, key: &Key) -> Result<Option<Bytes>> {
+        if let Some(op) = self.batch.ops.get(key) {
+            return Ok(match op {
+                Op::Put(value) => Some(value.clone()),
+                Op::Delete => None,
+            });
+        }
+        self.reserve(key).await?;
+        let found = self.store.latest(key).await.map_err(fault)?;
+        let version = found.as_ref().map_or(Version::ABSENT, |v| v.version);
+        if self
+            .read_versions
+            .get(key)
+            .is_some_and(|read| *read != version)
+        {
+            self.lost = Some(key.clone());
+            return Err(Error::new(
+                Code::TurnConflict,
+                format!("{key:?} has changed since this turn read it"),
+            ));
+        }
+        self.guard(key.clone(), version);
+        Ok(found.map(|v| v.value))
+    }
+
+    /// Reserves a key that a scan found: `false` if another turn has it or it is gone.
+    ///
+    /// # Errors
+    /// A fault of the store.
+    pub async fn claim(&mut self, key: &Key) -> Result<bool> {
+        if matches!(self.batch.ops.get(key), Some(Op::Put(_)))
+            || self.held.reservations.contains_key(key)
+        {
             return Ok(true);
         }
-        let Some(reservation) = self.table.try_reserve(key) else {
+        let table = &self.coordination.reservations;
+        let Some(reservation) = table.try_reserve(self.owner, key) else {
             return Ok(false);
         };
         let Some(found) = self.store.latest(key).await.map_err(fault)? else {
             return Ok(false);
         };
-        self.delete(key.clone())?;
         self.guard(key.clone(), found.version);
-        self.held.push(reservation);
+        self.held.reservations.insert(key.clone(), reservation);
         Ok(true)
+    }
+
+    /// Reserves a key that a scan found and takes it away: `false` if another turn has it or it is gone.
+    ///
+    /// # Errors
+    /// `PS3008` over the bounds, or a fault of the store.
+    pub async fn take(&mut self, key: &Key) -> Result<bool> {
+        let own = matches!(self.batch.ops.get(key), Some(Op::Put(_)));
+        if !self.claim(key).await? {
+            return Ok(false);
+        }
+        if own && !self.batch.guards.contains_key(key) {
+            // Written by this transaction and seen by nobody else.
+            self.batch.ops.remove(key);
+        } else {
+            self.delete(key.clone())?;
+        }
+        Ok(true)
+    }
+
+    /// Wakes the line of `topic` when this transaction has committed, or is given up.
+    pub fn wakes(&mut self, topic: Key) {
+        let wakes = &mut self.held.wakes;
+        if !wakes.iter().any(|wake| *wake.topic() == topic) {
+            wakes.push(WakeOnDrop::new(&self.coordination.waiters, topic));
+        }
+    }
+
+    /// Notes the key for which a batch of this turn was refused.
+    pub fn set_lost(&mut self, key: Key) {
+        self.lost = Some(key);
+    }
+
+    /// The key that made this transaction, or the one before it in its turn, lose against another commit.
+    #[must_use]
+    pub fn lost(&self) -> Option<&Key> {
+        self.lost.as_ref()
+    }
+
+    /// Wakes the line of `topic` if this transaction is given up: what it has reserved is free again.
+    pub fn wakes_if_undone(&mut self, topic: Key) {
+        let wakes = &mut self.held.wakes_if_undone;
+        if !wakes.iter().any(|wake| *wake.topic() == topic) {
+            wakes.push(WakeOnDrop::new(&self.coordination.waiters, topic));
+        }
+    }
+
+    /// From now on this transaction tries for whoever has this place in a line.
+    pub fn try_for(&mut self, place: u64) {
+        self.place = Some(place);
+    }
+
+    /// Whether somebody who stands in the line of `topic`, before the one that this tries for, would take `row`.
+    #[must_use]
+    pub fn is_wanted(&self, topic: &Key, row: &[u8]) -> bool {
+        self.coordination.waiters.is_wanted(topic, self.place, row)
     }
 
     /// The buffer itself, for rows that belong to the runtime and count against no bound.
@@ -149,9 +297,29 @@ impl Transaction {
         self.effects
     }
 
-    /// Ends the transaction: its batch, and the reservations to keep until the batch has committed.
+    /// Waits, before the commit, for what turns that have lost too often have reserved.
+    ///
+    /// # Errors
+    /// `PS4003`: the transaction has to run again.
+    pub async fn pass_strict(&mut self) -> Result<()> {
+        let reservations = &self.coordination.reservations;
+        if !reservations.any_strict() {
+            return Ok(());
+        }
+        for key in self.batch.ops.keys() {
+            if !self.held.reservations.contains_key(key) && reservations.is_strict(key) {
+                let reservation = reservations.reserve_to_commit(self.owner, key).await;
+                let reservation =
+                    reservation.map_err(|error| Error::new(Code::TurnConflict, error.message))?;
+                self.held.reservations.insert(key.clone(), reservation);
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the transaction: its batch, and what to hold until the batch has committed.
     #[must_use]
-    pub fn finish(self) -> (Batch, Vec<Reservation>) {
+    pub fn finish(self) -> (Batch, Held) {
         let Transaction {
             mut batch,
             read_versions,

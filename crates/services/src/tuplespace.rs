@@ -3,10 +3,18 @@
 //! Layout: `scope / Tuple / number of fields / field … / id` → `Tuple`. The key starts with the fields themselves, in
 //! the order-preserving encoding, so a pattern whose leading fields are exact looks only at what can match. A text or
 //! bytes field longer than [`KEYED_BYTES`] ends the key with its first bytes; the row has the whole tuple, and every
-//! candidate is compared with the pattern. The id keeps equal tuples apart.
+//! candidate is compared with the pattern. The id keeps equal tuples apart. A tuple with a time to live has an entry in
+//! [`expiry`]; it is invisible as soon as its time is over.
+//!
+//! Who waits for tuples stands in the line of their number of fields ([`topic`]), and is served before newcomers.
 
+use crate::expiry;
+use crate::keyvalue::expires_at;
 use crate::records::{self, decode, encode};
 use crate::transaction::Transaction;
+use crate::waiters::Wants;
+use bytes::Bytes;
+use plexspaces_core::time::Millis;
 use plexspaces_core::value::{self, Pattern, PatternField, Tuple, Value};
 use plexspaces_core::{Code, Error, Result, Scope};
 use plexspaces_store::Key;
@@ -28,20 +36,49 @@ const PAGE: usize = 64;
 /// Makes tuples' ids unique: derived from the writing turn, so that a turn that runs again writes the same rows.
 pub type TupleId = [u8; 16];
 
-/// Adds a tuple.
+/// Adds a tuple; one with a time to live, in milliseconds from `now`, goes away by itself.
 ///
 /// # Errors
-/// `PS1013` for a malformed tuple, `PS3008` over the turn's bounds.
+/// `PS1013` for a malformed tuple or a time to live of zero, `PS3008` over the turn's bounds.
 pub fn write(
     transaction: &mut Transaction,
     scope: &Scope,
     tuple: Tuple,
     id: TupleId,
+    ttl: Option<(u64, Millis)>,
 ) -> Result<()> {
     value::check_tuple(&tuple)?;
     let tuple: Tuple = tuple.into_iter().map(Value::canonical).collect();
     let (path, _) = leading(root(scope, tuple.len()), tuple.iter());
-    transaction.put(path.bytes(&id).key(), encode(&records::Tuple::from(&tuple)))
+    let key = path.bytes(&id).key();
+    let mut row = records::Tuple::from(&tuple);
+    if let Some((ttl_ms, now)) = ttl {
+        let at = expires_at(ttl_ms, now)?;
+        row.expires_ms = at.0;
+        transaction.put(expiry::entry(at, &key), Bytes::new())?;
+    }
+    transaction.put(key, encode(&row))?;
+    transaction.wakes(topic(scope, tuple.len()));
+    Ok(())
+}
+
+/// The line in which those stand who wait for tuples with this many fields.
+#[must_use]
+pub fn topic(scope: &Scope, fields: usize) -> Key {
+    root(scope, fields).key()
+}
+
+/// What one who waits to take a tuple wants: the rows that match.
+///
+/// # Errors
+/// `PS1013` for a malformed pattern.
+pub fn wants(pattern: &Pattern) -> Result<Wants> {
+    value::check_pattern(pattern)?;
+    let pattern: Pattern = pattern.iter().cloned().map(canonical).collect();
+    Ok(Box::new(move |row| {
+        let tuple: Result<records::Tuple, _> = prost::Message::decode(row);
+        tuple.is_ok_and(|tuple| value::matches(&pattern, &Tuple::from(tuple)))
+    }))
 }
 
 /// One matching tuple, as of the turn's snapshot.
@@ -52,9 +89,10 @@ pub async fn read(
     transaction: &mut Transaction,
     scope: &Scope,
     pattern: Pattern,
+    now: Millis,
 ) -> Result<Option<Tuple>> {
     let mut found = None;
-    each(transaction, scope, pattern, |tuple| {
+    each(transaction, scope, pattern, now, |tuple| {
         found = Some(tuple);
         Ok(Go::Stop)
     })
@@ -70,11 +108,12 @@ pub async fn read_all(
     transaction: &mut Transaction,
     scope: &Scope,
     pattern: Pattern,
+    now: Millis,
     bytes_max: u64,
 ) -> Result<Vec<Tuple>> {
     let mut found = Vec::new();
     let mut bytes = 0;
-    each(transaction, scope, pattern, |tuple| {
+    each(transaction, scope, pattern, now, |tuple| {
         bytes += prost::Message::encoded_len(&records::Tuple::from(&tuple)) as u64;
         if found.len() == READ_ALL_MAX || bytes > bytes_max {
             return Err(Error::new(
@@ -93,9 +132,14 @@ pub async fn read_all(
 ///
 /// # Errors
 /// `PS1013`, or a fault of the store.
-pub async fn count(transaction: &mut Transaction, scope: &Scope, pattern: Pattern) -> Result<u32> {
+pub async fn count(
+    transaction: &mut Transaction,
+    scope: &Scope,
+    pattern: Pattern,
+    now: Millis,
+) -> Result<u32> {
     let mut n = 0u32;
-    each(transaction, scope, pattern, |_| {
+    each(transaction, scope, pattern, now, |_| {
         n = n.saturating_add(1);
         Ok(Go::On)
     })
@@ -104,7 +148,7 @@ pub async fn count(transaction: &mut Transaction, scope: &Scope, pattern: Patter
 }
 
 /// Removes one matching tuple and gives it: the newest committed state decides, a tuple that another turn has reserved
-/// is skipped, and nobody else gets the taken one unless this turn fails.
+/// or that somebody in line wants is skipped, and nobody else gets the taken one unless this turn fails.
 ///
 /// # Errors
 /// `PS1013`, `PS3008`, or a fault of the store.
@@ -112,16 +156,24 @@ pub async fn take(
     transaction: &mut Transaction,
     scope: &Scope,
     pattern: Pattern,
+    now: Millis,
 ) -> Result<Option<Tuple>> {
     let (mut range, pattern) = candidates(scope, pattern)?;
+    let topic = topic(scope, pattern.len());
     loop {
         let rows = transaction.scan_latest(range.clone(), PAGE).await?;
         let Some((last, _)) = rows.last().cloned() else {
             return Ok(None);
         };
         for (key, bytes) in &rows {
-            let tuple: Tuple = decode::<records::Tuple>(key, bytes)?.into();
-            if value::matches(&pattern, &tuple) && transaction.take(key).await? {
+            let Some(tuple) = live(key, bytes, now)? else {
+                continue;
+            };
+            if value::matches(&pattern, &tuple)
+                && !transaction.is_wanted(&topic, bytes)
+                && transaction.take(key).await?
+            {
+                transaction.wakes_if_undone(topic);
                 return Ok(Some(tuple));
             }
         }
@@ -142,13 +194,16 @@ async fn each(
     transaction: &mut Transaction,
     scope: &Scope,
     pattern: Pattern,
+    now: Millis,
     mut found: impl FnMut(Tuple) -> Result<Go>,
 ) -> Result<()> {
     let (mut range, pattern) = candidates(scope, pattern)?;
     loop {
         let rows = transaction.scan(range.clone(), PAGE).await?;
         for (key, bytes) in &rows {
-            let tuple: Tuple = decode::<records::Tuple>(key, bytes)?.into();
+            let Some(tuple) = live(key, bytes, now)? else {
+                continue;
+            };
             if value::matches(&pattern, &tuple) && matches!(found(tuple)?, Go::Stop) {
                 return Ok(());
             }
@@ -158,6 +213,12 @@ async fn each(
             _ => return Ok(()),
         }
     }
+}
+
+/// The tuple in a row, unless its time is over.
+fn live(key: &Key, bytes: &Bytes, now: Millis) -> Result<Option<Tuple>> {
+    let row: records::Tuple = decode(key, bytes)?;
+    Ok((row.expires_ms == 0 || row.expires_ms > now.0).then(|| row.into()))
 }
 
 /// The keys that can match, and the pattern in canonical form.
@@ -225,14 +286,16 @@ fn keyed(text: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Bounds, Reservations};
+    use crate::{Bounds, Coordination};
     use plexspaces_store::{Memory, Store};
     use proptest::prelude::*;
     use std::sync::Arc;
 
+    const NOW: Millis = Millis(1_000);
+
     struct Space {
         store: Arc<dyn Store>,
-        table: Arc<Reservations>,
+        coordination: Arc<Coordination>,
         scope: Scope,
     }
 
@@ -240,7 +303,7 @@ mod tests {
         fn new() -> Self {
             Space {
                 store: Arc::new(Memory::open()),
-                table: Arc::default(),
+                coordination: Arc::default(),
                 scope: Scope::new("t", "n").expect("valid"),
             }
         }
@@ -250,13 +313,13 @@ mod tests {
                 effects: 10_000,
                 batch_bytes: 64 << 20,
             };
-            Transaction::new(self.store.clone(), self.table.clone(), bounds)
+            Transaction::new(self.store.clone(), self.coordination.clone(), bounds)
         }
 
         async fn commit(&self, transaction: Transaction) {
             let (batch, held) = transaction.finish();
             self.store.commit(batch).await.expect("no conflict");
-            drop(held);
+            held.committed();
         }
     }
 
@@ -272,31 +335,38 @@ mod tests {
     async fn own_writes_are_seen_and_others_only_after_commit() {
         let space = Space::new();
         let mut a = space.begin();
-        write(&mut a, &space.scope, vec![s("x"), Value::Int(1)], id(1)).expect("written");
+        write(
+            &mut a,
+            &space.scope,
+            vec![s("x"), Value::Int(1)],
+            id(1),
+            None,
+        )
+        .expect("written");
         let pattern = || vec![PatternField::Exact(s("x")), PatternField::Any];
         assert!(
-            read(&mut a, &space.scope, pattern())
+            read(&mut a, &space.scope, pattern(), NOW)
                 .await
                 .expect("read")
                 .is_some()
         );
         let mut b = space.begin();
         assert!(
-            read(&mut b, &space.scope, pattern())
+            read(&mut b, &space.scope, pattern(), NOW)
                 .await
                 .expect("read")
                 .is_none()
         );
         space.commit(a).await;
         assert!(
-            read(&mut b, &space.scope, pattern())
+            read(&mut b, &space.scope, pattern(), NOW)
                 .await
                 .expect("read")
                 .is_none(),
             "b keeps its snapshot"
         );
         assert!(
-            take(&mut b, &space.scope, pattern())
+            take(&mut b, &space.scope, pattern(), NOW)
                 .await
                 .expect("take")
                 .is_some(),
@@ -304,7 +374,7 @@ mod tests {
         );
         let mut c = space.begin();
         assert!(
-            take(&mut c, &space.scope, pattern())
+            take(&mut c, &space.scope, pattern(), NOW)
                 .await
                 .expect("take")
                 .is_none(),
@@ -312,7 +382,7 @@ mod tests {
         );
         drop(b);
         assert!(
-            take(&mut c, &space.scope, pattern())
+            take(&mut c, &space.scope, pattern(), NOW)
                 .await
                 .expect("take")
                 .is_some(),
@@ -320,7 +390,7 @@ mod tests {
         );
         space.commit(c).await;
         assert_eq!(
-            count(&mut space.begin(), &space.scope, pattern())
+            count(&mut space.begin(), &space.scope, pattern(), NOW)
                 .await
                 .expect("count"),
             0
@@ -338,19 +408,25 @@ mod tests {
                 &space.scope,
                 vec![s(&long(tail)), Value::Int(n as i64)],
                 id(n as u64),
+                None,
             )
             .expect("written");
         }
         space.commit(a).await;
         let mut b = space.begin();
         let exact = vec![PatternField::Exact(s(&long("2"))), PatternField::Any];
-        let found = read(&mut b, &space.scope, exact)
+        let found = read(&mut b, &space.scope, exact, NOW)
             .await
             .expect("read")
             .expect("there");
         assert_eq!(found[1], Value::Int(1));
         let prefix = vec![PatternField::Prefix(long("")), PatternField::Any];
-        assert_eq!(count(&mut b, &space.scope, prefix).await.expect("count"), 2);
+        assert_eq!(
+            count(&mut b, &space.scope, prefix, NOW)
+                .await
+                .expect("count"),
+            2
+        );
     }
 
     fn any_value() -> impl Strategy<Value = Value> {
@@ -394,17 +470,17 @@ mod tests {
                 let mut own = space.begin();
                 for (n, tuple) in tuples.iter().enumerate() {
                     let into = if n % 2 == 0 { &mut committed } else { &mut own };
-                    write(into, &space.scope, tuple.clone(), id(n as u64)).expect("written");
+                    write(into, &space.scope, tuple.clone(), id(n as u64), None).expect("written");
                 }
                 space.commit(committed).await;
                 let canon: Pattern = pattern.iter().cloned().map(canonical).collect();
                 let expected = tuples.iter()
                     .filter(|t| value::matches(&canon, &t.iter().cloned().map(Value::canonical).collect::<Vec<_>>()))
                     .count();
-                let all = read_all(&mut own, &space.scope, pattern.clone(), 1 << 30).await.expect("read_all");
+                let all = read_all(&mut own, &space.scope, pattern.clone(), NOW, 1 << 30).await.expect("read_all");
                 prop_assert_eq!(all.len(), expected);
                 let mut taken = 0;
-                while take(&mut own, &space.scope, pattern.clone()).await.expect("take").is_some() {
+                while take(&mut own, &space.scope, pattern.clone(), NOW).await.expect("take").is_some() {
                     taken += 1;
                 }
                 prop_assert_eq!(taken, expected);

@@ -12,7 +12,7 @@ use std::cmp::Ordering;
 fn the_bytes_of_every_kind_never_change() {
     let node = |kind| Path::node(kind).str("x").key();
     let scoped = |kind| Path::scope("acme", "shop", kind).str("cart").u64(42).key();
-    let golden: [(Key, &[u8]); 16] = [
+    let golden: Vec<(Key, &[u8])> = vec![
         (node(Kind::Application), b"\0\x15\x01\x02x\0"),
         (node(Kind::Deployment), b"\0\x15\x02\x02x\0"),
         (node(Kind::Module), b"\0\x15\x03\x02x\0"),
@@ -56,12 +56,16 @@ fn the_bytes_of_every_kind_never_change() {
             scoped(Kind::Tuple),
             b"\x02acme\0\x02shop\0\x15\x20\x02cart\0\x15\x2A",
         ),
+        (
+            scoped(Kind::KeyValue),
+            b"\x02acme\0\x02shop\0\x15\x21\x02cart\0\x15\x2A",
+        ),
     ];
     for ((key, bytes), kind) in golden.into_iter().zip(Kind::ALL) {
         assert_eq!(key.as_bytes(), bytes, "{kind:?}");
         let at = if bytes[0] == 0 { 1 } else { 2 };
         let number = decode(&key).unwrap()[at].as_u64().unwrap();
-        assert_eq!(Kind::from_number(number as u8), Some(kind));
+        assert_eq!(Kind::from_number(number as u8), Some(*kind));
     }
 }
 

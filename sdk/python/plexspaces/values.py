@@ -103,6 +103,16 @@ def unsigned(value: Any, bits: int, what: str) -> int:
     return int(value)
 
 
+def signed(value: Any, bits: int, what: str) -> int:
+    """A whole number that fits, with its sign."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise BadValue(f"{what} is {_kind(value)}, not an int")
+    bound = 1 << (bits - 1)
+    if not -bound <= value < bound:
+        raise BadValue(f"{what} is {value}, which is not between {-bound} and {bound - 1}")
+    return int(value)
+
+
 def lower_context(ctx: Optional[ContextLike]) -> Any:
     """The host's context."""
     if ctx is None:

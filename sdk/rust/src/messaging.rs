@@ -5,8 +5,8 @@
 
 use std::time::Duration;
 
-use crate::Error;
 use crate::bindings::plexspaces::actor::messaging;
+use crate::{Error, milliseconds};
 
 /// Sends a message: exactly once, in order per sender and receiver.
 ///
@@ -20,8 +20,7 @@ pub fn send(to: &str, msg_type: &str, payload: &[u8]) -> Result<(), Error> {
 ///
 /// Errors beside those of [`send`]: `timeout`, `failed-precondition` (asking oneself).
 pub fn ask(to: &str, msg_type: &str, payload: &[u8], timeout: Duration) -> Result<Vec<u8>, Error> {
-    let timeout_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
-    messaging::ask_message(to, msg_type, payload, timeout_ms)
+    messaging::ask_message(to, msg_type, payload, milliseconds(timeout))
 }
 
 /// Makes an actor of the deployed type `behavior` and returns its id. Without a key the runtime gives a

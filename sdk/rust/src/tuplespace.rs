@@ -14,11 +14,13 @@
 //!
 //! Writes and takes become visible to others when the turn commits.
 
-use crate::Error;
+use std::time::Duration;
+
 use crate::bindings::plexspaces::actor::{tuplespace as host, types};
+use crate::{Context, Error, milliseconds};
 
 pub use crate::bindings::plexspaces::actor::tuplespace::{PatternField, ValueRange};
-pub use crate::bindings::plexspaces::actor::types::{Context, Value, ValueType};
+pub use crate::bindings::plexspaces::actor::types::{Value, ValueType};
 
 /// A tuple of fields: `tuple!["result", "add", 3]`.
 #[macro_export]
@@ -88,6 +90,28 @@ pub fn take(pattern: Vec<PatternField>) -> Result<Option<Vec<Value>>, Error> {
     Space::own().take(pattern)
 }
 
+/// Adds a tuple to the own space that is gone after `ttl`, which is at least a millisecond.
+pub fn write_with_ttl(fields: Vec<Value>, ttl: Duration) -> Result<(), Error> {
+    Space::own().write_with_ttl(fields, ttl)
+}
+
+/// As [`read`], and waits up to `timeout` for a tuple that matches. What the turn did before commits first.
+pub fn read_blocking(
+    pattern: Vec<PatternField>,
+    timeout: Duration,
+) -> Result<Option<Vec<Value>>, Error> {
+    Space::own().read_blocking(pattern, timeout)
+}
+
+/// As [`take`], and waits up to `timeout` for a tuple that matches. What the turn did before commits first; who waits is
+/// served in the order of coming.
+pub fn take_blocking(
+    pattern: Vec<PatternField>,
+    timeout: Duration,
+) -> Result<Option<Vec<Value>>, Error> {
+    Space::own().take_blocking(pattern, timeout)
+}
+
 /// All matching tuples of the own space, in the order of their fields.
 /// Errors: `resource-exhausted` for more than 10,000 of them or more bytes than the message limit.
 pub fn read_all(pattern: Vec<PatternField>) -> Result<Vec<Vec<Value>>, Error> {
@@ -99,14 +123,6 @@ pub fn count(pattern: Vec<PatternField>) -> Result<u32, Error> {
     Space::own().count(pattern)
 }
 
-/// The context that means the actor's own tenant and namespace.
-pub(crate) fn own() -> Context {
-    Context {
-        tenant_id: String::new(),
-        namespace: String::new(),
-    }
-}
-
 /// The space of one namespace. The module's functions use the actor's own.
 #[derive(Clone)]
 pub struct Space(Context);
@@ -114,23 +130,12 @@ pub struct Space(Context);
 impl Space {
     /// The actor's own space.
     pub fn own() -> Self {
-        Space(own())
+        Space(Context::own())
     }
 
-    /// The space of another namespace of the own tenant, for which the actor needs `cross-namespace`.
-    pub fn of_namespace(namespace: impl Into<String>) -> Self {
-        Space(Context {
-            namespace: namespace.into(),
-            ..own()
-        })
-    }
-
-    /// The space of another tenant, for which the actor needs `cross-tenant`.
-    pub fn of_tenant(tenant_id: impl Into<String>, namespace: impl Into<String>) -> Self {
-        Space(Context {
-            tenant_id: tenant_id.into(),
-            namespace: namespace.into(),
-        })
+    /// The space that a context names.
+    pub fn of(context: Context) -> Self {
+        Space(context)
     }
 
     /// As [`write`](fn@write).
@@ -146,6 +151,29 @@ impl Space {
     /// As [`take`].
     pub fn take(&self, pattern: Vec<PatternField>) -> Result<Option<Vec<Value>>, Error> {
         host::take(&self.0, &pattern)
+    }
+
+    /// As [`write_with_ttl`].
+    pub fn write_with_ttl(&self, fields: Vec<Value>, ttl: Duration) -> Result<(), Error> {
+        host::write_with_ttl(&self.0, &fields, milliseconds(ttl))
+    }
+
+    /// As [`read_blocking`].
+    pub fn read_blocking(
+        &self,
+        pattern: Vec<PatternField>,
+        timeout: Duration,
+    ) -> Result<Option<Vec<Value>>, Error> {
+        host::read_blocking(&self.0, &pattern, milliseconds(timeout))
+    }
+
+    /// As [`take_blocking`].
+    pub fn take_blocking(
+        &self,
+        pattern: Vec<PatternField>,
+        timeout: Duration,
+    ) -> Result<Option<Vec<Value>>, Error> {
+        host::take_blocking(&self.0, &pattern, milliseconds(timeout))
     }
 
     /// As [`read_all`].

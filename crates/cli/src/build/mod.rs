@@ -8,11 +8,13 @@
 //! * [`world`]: the contract's interfaces, and the world for a set of them.
 //! * [`component`]: a core module becomes a component.
 //! * [`python`], [`rust`]: one language each.
+//! * [`embedded`]: the contract and the Python SDK.
 //! * [`tools`]: finding and running the languages' tools.
 //! * [`cache`]: a Python build whose inputs are unchanged is not run again.
 
 mod cache;
 mod component;
+mod embedded;
 mod python;
 mod rust;
 mod tools;

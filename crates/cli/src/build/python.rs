@@ -20,42 +20,11 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use super::cache::{self, Key};
+use super::embedded::{SDK_FILES, WIT_FILES};
 use super::world::{self, Interface};
 use super::{Component, tools};
 use scan::Scan;
 use stage::Stage;
-
-/// The SDK, as in the repository's `sdk/python/plexspaces/`.
-const SDK_FILES: [(&str, &str); 7] = [
-    (
-        "__init__.py",
-        include_str!("../../../../sdk/python/plexspaces/__init__.py"),
-    ),
-    (
-        "_adapter.py",
-        include_str!("../../../../sdk/python/plexspaces/_adapter.py"),
-    ),
-    (
-        "_wit.py",
-        include_str!("../../../../sdk/python/plexspaces/_wit.py"),
-    ),
-    (
-        "errors.py",
-        include_str!("../../../../sdk/python/plexspaces/errors.py"),
-    ),
-    (
-        "host.py",
-        include_str!("../../../../sdk/python/plexspaces/host.py"),
-    ),
-    (
-        "py.typed",
-        include_str!("../../../../sdk/python/plexspaces/py.typed"),
-    ),
-    (
-        "values.py",
-        include_str!("../../../../sdk/python/plexspaces/values.py"),
-    ),
-];
 
 /// The generated module, which componentize-py takes as the application.
 const APP: &str = "plexspaces_app";
@@ -200,7 +169,7 @@ fn key(
     let mut key = Key::new("python 1");
     key.add("componentize-py", version.as_bytes());
     key.add("world", world::source(interfaces).as_bytes());
-    for (name, text) in world::WIT_FILES.iter().chain(&SDK_FILES) {
+    for (name, text) in WIT_FILES.iter().chain(SDK_FILES) {
         key.add(name, text.as_bytes());
     }
     key.add("app", app.as_bytes());
@@ -240,7 +209,7 @@ fn write_inputs(
             .and_then(|()| fs::write(&path, content))
             .with_context(|| format!("cannot write {}", path.display()))
     };
-    for (name, text) in world::WIT_FILES {
+    for (name, text) in WIT_FILES {
         write(inputs.wit.join(name), text.as_bytes())?;
     }
     write(
@@ -331,19 +300,5 @@ mod tests {
     fn classes_are_named_as_the_bindings_expect() {
         assert_eq!(class_name("gen-server"), "GenServer");
         assert_eq!(class_name("snapshot"), "Snapshot");
-    }
-
-    #[test]
-    fn every_file_of_the_sdk_is_embedded() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sdk/python/plexspaces");
-        let Ok(files) = fs::read_dir(folder) else {
-            return;
-        };
-        let mut names: Vec<_> = files
-            .map(|file| file.unwrap().file_name().into_string().unwrap())
-            .collect();
-        names.retain(|name| name != "__pycache__");
-        names.sort();
-        assert_eq!(names, SDK_FILES.map(|(name, _)| name));
     }
 }

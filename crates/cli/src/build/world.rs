@@ -9,26 +9,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use wit_parser::{Resolve, SourceMap, WorldId};
 
-/// The contract's files, as in the repository's `wit/`.
-pub(super) const WIT_FILES: [(&str, &str); 8] = [
-    ("types.wit", include_str!("../../../../wit/types.wit")),
-    ("logging.wit", include_str!("../../../../wit/logging.wit")),
-    ("system.wit", include_str!("../../../../wit/system.wit")),
-    (
-        "messaging.wit",
-        include_str!("../../../../wit/messaging.wit"),
-    ),
-    (
-        "tuplespace.wit",
-        include_str!("../../../../wit/tuplespace.wit"),
-    ),
-    (
-        "durability.wit",
-        include_str!("../../../../wit/durability.wit"),
-    ),
-    ("exports.wit", include_str!("../../../../wit/exports.wit")),
-    ("world.wit", include_str!("../../../../wit/world.wit")),
-];
+use super::embedded::WIT_FILES;
 
 /// The package's name and version, as they stand in every import and export.
 pub(super) const PACKAGE: &str = "plexspaces:actor";
@@ -128,7 +109,7 @@ pub(super) fn source(interfaces: &[Interface]) -> String {
 pub(super) fn resolve(interfaces: &[Interface]) -> Result<(Resolve, WorldId)> {
     let mut files = SourceMap::new();
     for (name, text) in WIT_FILES {
-        files.push(Path::new(name), text);
+        files.push(Path::new(name), *text);
     }
     files.push(Path::new("built.wit"), source(interfaces));
     let group = files

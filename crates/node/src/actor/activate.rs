@@ -239,6 +239,7 @@ impl Actor {
                 life.time = time;
                 life.tail_turns = 1;
                 life.tail_bytes = sealed.journal_bytes;
+                sealed.held.committed();
                 shared.hand_over(sealed.outgoing);
                 Ok(())
             }

@@ -9,9 +9,11 @@ use plexspaces_core::{Code, Error};
 use plexspaces_runtime::{Answer, Failure, Handler, Rights, Turn};
 use plexspaces_services::records::{Dedup, Done, Segment, segment};
 use plexspaces_services::{dedup, fault, waits};
+use plexspaces_store::Key;
+use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 
-/// How often a turn is run again when its batch lost against another commit.
+/// How often a turn is run again when its batch lost against another commit; the last time with what it lost reserved.
 pub(super) const CONFLICTS_MAX: u32 = 5;
 
 /// How many turns an actor without `snapshot-state` may have, and how many bytes of journal.
@@ -21,19 +23,33 @@ const UNTRIMMED_BYTES_MAX: u64 = 64 << 20;
 /// How a run of the handler ended.
 enum Run {
     Replied(Reply),
-    Again(Error),
+    /// It lost against another commit, for this key if that is known.
+    Again {
+        error: Error,
+        key: Option<Key>,
+    },
 }
 
 impl Actor {
     pub(super) async fn turn(&mut self, envelope: &Envelope) -> Result<Reply, Failed> {
         let mut conflict = None;
-        for _ in 0..=CONFLICTS_MAX {
+        let mut lost = BTreeSet::new();
+        for run in 0..=CONFLICTS_MAX {
             self.alive(None).await?;
             let handler = self.admit(envelope).await?;
             self.heat().await?;
-            match self.run(envelope, handler).await? {
+            // The last run has the keys that the others have lost to itself.
+            let reserved = if run == CONFLICTS_MAX {
+                std::mem::take(&mut lost)
+            } else {
+                BTreeSet::new()
+            };
+            match self.run(envelope, handler, &reserved).await? {
                 Run::Replied(reply) => return Ok(reply),
-                Run::Again(error) => conflict = Some(error),
+                Run::Again { error, key } => {
+                    conflict = Some(error);
+                    lost.extend(key);
+                }
             }
         }
         let error =
@@ -76,7 +92,12 @@ impl Actor {
         Ok(handler)
     }
 
-    async fn run(&mut self, envelope: &Envelope, handler: Handler) -> Result<Run, Failed> {
+    async fn run(
+        &mut self,
+        envelope: &Envelope,
+        handler: Handler,
+        reserved: &BTreeSet<Key>,
+    ) -> Result<Run, Failed> {
         let shared = self.shared.clone();
         shared.turns.fetch_add(1, Ordering::Relaxed);
         let life = self.life.as_mut().expect("alive");
@@ -93,9 +114,18 @@ impl Actor {
         if let Some(unfinished) = unfinished {
             turn.answer_from(unfinished.segments);
         }
-        let handled = instance
-            .handle(handler, &envelope.message, &life.fsm_state)
-            .await;
+        let mut refused = Ok(());
+        for key in reserved {
+            refused = refused.and(turn.transaction.reserve_strictly(key).await);
+        }
+        let handled = match refused {
+            Ok(()) => {
+                instance
+                    .handle(handler, &envelope.message, &life.fsm_state)
+                    .await
+            }
+            Err(error) => Err(Failure::Conflict(error)),
+        };
         let mut turn = instance.end().expect("begun above");
         match handled {
             Ok(answer) if turn.replaying() => {
@@ -115,6 +145,7 @@ impl Actor {
     /// A failed turn leaves nothing behind: buffer and reservations go with the turn, memory with the instance.
     async fn discard(&mut self, turn: Turn, failure: Failure) -> Result<Run, Failed> {
         let committed_segments = turn.segment() > 0;
+        let lost = turn.transaction.lost().cloned();
         drop(turn);
         let life = self.life.as_mut().expect("alive");
         let keeps_instance = life.deployment.ephemeral && matches!(failure, Failure::Returned(_));
@@ -128,7 +159,7 @@ impl Actor {
         match failure {
             Failure::Conflict(error) => {
                 self.life = None;
-                Ok(Run::Again(error))
+                Ok(Run::Again { error, key: lost })
             }
             Failure::Mismatch(error) => Err(self.stop_on_mismatch(error).await),
             other => Err(failed_call(other)),
@@ -150,6 +181,11 @@ impl Actor {
             && (turn.checkpoint
                 || life.tail_turns + 1 >= life.deployment.checkpoint_turns
                 || life.tail_bytes >= life.deployment.checkpoint_bytes);
+        if let Err(error) = turn.transaction.pass_strict().await {
+            self.life = None;
+            return Ok(Run::Again { error, key: None });
+        }
+        let life = self.life.as_ref().expect("alive");
         let end = segment::End::Done(Done {
             reply: answer.reply.clone(),
             fsm_state: fsm_state.clone(),
@@ -183,7 +219,7 @@ impl Actor {
             }
         } else if matches!(envelope.origin, Origin::Outside(_))
             && !self.others_wait
-            && sealed.reservations.is_empty()
+            && sealed.held.is_empty()
             && sealed.outgoing.is_empty()
         {
             // Nobody but the caller waits for this turn, and the caller waits for the flush.
@@ -191,12 +227,24 @@ impl Actor {
         } else {
             shared.commit(batch).await
         };
-        drop(sealed.reservations);
         let commit = match committed {
-            Ok(commit) => commit,
-            Err(error @ plexspaces_store::Error::Conflict { .. }) => {
+            Ok(commit) => {
+                sealed.held.committed();
+                commit
+            }
+            Err(plexspaces_store::Error::Conflict {
+                key,
+                expected,
+                found,
+            }) => {
                 self.life = None;
-                return Ok(Run::Again(fault(error)));
+                let lost = Some(key.clone());
+                let error = fault(plexspaces_store::Error::Conflict {
+                    key,
+                    expected,
+                    found,
+                });
+                return Ok(Run::Again { error, key: lost });
             }
             Err(error) => {
                 self.life = None;

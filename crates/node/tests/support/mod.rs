@@ -10,6 +10,7 @@ use plexspaces_services::{journal, scopes};
 use plexspaces_store::key::{Kind, Path};
 use plexspaces_store::testing::{Lossy, NoGate};
 use plexspaces_store::{Key, Order, Store};
+use serde_json::Value as Json;
 use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -102,12 +103,17 @@ impl Machine {
         rows
     }
 
-    /// How many tuples there are.
-    pub async fn tuples(&self) -> usize {
-        let range = Path::scope("default", "default", Kind::Tuple).range();
+    /// How many rows of a kind there are in the tests' scope.
+    pub async fn rows_of(&self, kind: Kind) -> usize {
+        let range = Path::scope("default", "default", kind).range();
         let snapshot = self.disk.snapshot();
         let rows = snapshot.scan(range, usize::MAX, Order::Forward).await;
         rows.expect("the rows can be read").len()
+    }
+
+    /// How many tuples there are.
+    pub async fn tuples(&self) -> usize {
+        self.rows_of(Kind::Tuple).await
     }
 
     /// What an actor has heard: the message types of its finished turns, of which the first, turn 0, has none.
@@ -299,5 +305,34 @@ pub async fn eventually<F: Future<Output = bool>>(what: &str, mut so: impl FnMut
     while !so().await {
         assert!(start.elapsed() < PATIENCE, "it never came to this: {what}");
         tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+/// Runs calls in one turn of an actor of the guest `program` and gives their results, as its file says.
+pub async fn run(node: &Node, actor: &str, calls: Json) -> Result<Vec<Json>> {
+    let reply = ask(node, actor, "run", &calls.to_string()).await?;
+    Ok(serde_json::from_str(&reply).expect("the program replies with a list"))
+}
+
+/// As [`run`], for calls that all succeed: their values.
+pub async fn values(node: &Node, actor: &str, calls: Json) -> Vec<Json> {
+    let results = run(node, actor, calls.clone())
+        .await
+        .expect("the turn ends");
+    let value = |(result, call): (&Json, &Json)| match result.get("ok") {
+        Some(value) => value.clone(),
+        None => panic!("{call} gave {result}"),
+    };
+    let calls = calls.as_array().expect("a list");
+    results.iter().zip(calls).map(value).collect()
+}
+
+/// As [`run`], for one call that fails: the error's kind.
+pub async fn refused(node: &Node, actor: &str, call: Json) -> String {
+    let results = run(node, actor, Json::Array(vec![call.clone()])).await;
+    let result = &results.expect("the turn ends")[0];
+    match result["error"]["code"].as_str() {
+        Some(code) => code.trim_start_matches("ErrorCode::").to_owned(),
+        None => panic!("{call} gave {result}"),
     }
 }

@@ -1,6 +1,6 @@
 //! `messaging`: other actors, through the node.
 
-use super::{Call, HostState, answered, journaled, record, to_wit};
+use super::{Call, HostState, answered, journaled, record, record_error, to_wit};
 use crate::bindings::plexspaces::actor::messaging::{Host, SpawnOptions};
 use crate::outside::Ask;
 use crate::turn::{Arguments, Rights};
@@ -58,7 +58,10 @@ impl Host for HostState {
             .await
             .map_err(wasmtime::Error::from)?;
         environment.set_deadline(Some(limit));
-        let result = record(turn, ASK, arguments, reply.map(Vec::from));
+        let result = match reply {
+            Ok(reply) => record(turn, ASK, arguments, Ok(Vec::from(reply))),
+            Err(error) => Ok(Err(record_error(turn, ASK, arguments, error))),
+        };
         self.ticks = 0;
         result
     }

@@ -4,11 +4,13 @@
 //! through the layers of `services`. What the guest can mend is a value; what it cannot ends the turn.
 
 mod durability;
+mod keyvalue;
 mod logging;
 mod messaging;
 mod recorded;
 mod system;
 mod tuplespace;
+mod waiting;
 
 use crate::bindings::wit;
 use crate::environment::Environment;
@@ -110,6 +112,31 @@ macro_rules! journaled {
 }
 use journaled;
 
+/// The scope that the context names; what is refused is the call's value.
+macro_rules! scope {
+    ($self:ident, $context:ident) => {
+        match $self.scope(&$context) {
+            Ok(scope) => scope,
+            Err(error) => return Ok(Err(crate::host::to_wit(error))),
+        }
+    };
+}
+use scope;
+
+/// Runs a journaled host call that changes something depending on what it is: as [`journaled!`], but the time that it
+/// waits in line for another turn does not count as the guest's.
+macro_rules! reserving {
+    ($self:ident, $operation:literal, $arguments:expr, |$turn:ident| $live:expr) => {{
+        let environment = $self.environment.clone();
+        let (deadline, began) = (environment.deadline(), std::time::Instant::now());
+        environment.set_deadline(None);
+        let result = crate::host::journaled!($self, $operation, All, $arguments, |$turn| $live);
+        environment.set_deadline_at(deadline.map(|at| at + began.elapsed()));
+        result
+    }};
+}
+use reserving;
+
 /// The journal's answer, if it has one.
 fn answered<T: Recorded>(
     turn: &mut Turn,
@@ -137,24 +164,36 @@ fn record<T: Recorded>(
             Ok(Ok(value))
         }
         Err(error) if ends_the_turn(&error) => Err(abort(error)),
-        Err(error) => {
-            turn.record(operation, arguments, Err(&error));
-            Ok(Err(to_wit(error)))
-        }
+        Err(error) => Ok(Err(record_error(turn, operation, arguments, error))),
     }
 }
 
+/// Records an error that is a value, whatever its code: that of another actor.
+fn record_error(turn: &mut Turn, operation: &str, arguments: u64, error: Error) -> wit::Error {
+    turn.record(operation, arguments, Err(&error));
+    to_wit(error)
+}
+
 fn ends_the_turn(error: &Error) -> bool {
-    use Code::{Corrupt, EffectLimit, Internal, ReplayMismatch, ShuttingDown, StoreStopped};
+    use Code::{
+        Corrupt, EffectLimit, Internal, ReplayMismatch, ShuttingDown, StoreStopped, TurnConflict,
+    };
     matches!(
         error.code,
-        Corrupt | EffectLimit | Internal | ReplayMismatch | ShuttingDown | StoreStopped
+        Corrupt
+            | EffectLimit
+            | Internal
+            | ReplayMismatch
+            | ShuttingDown
+            | StoreStopped
+            | TurnConflict
     )
 }
 
 fn abort(error: Error) -> wasmtime::Error {
     wasmtime::Error::from(match error.code {
         Code::ReplayMismatch => Abort::Mismatch(error),
+        Code::TurnConflict => Abort::Conflict(error),
         _ => Abort::Error(error),
     })
 }

@@ -13,7 +13,7 @@ pub(super) trait Recorded: Sized {
     fn from_record(bytes: Bytes) -> Result<Self>;
 }
 
-fn corrupt(what: &str) -> Error {
+pub(super) fn corrupt(what: &str) -> Error {
     Error::new(Code::Corrupt, format!("a recorded {what} cannot be read"))
 }
 
@@ -38,6 +38,52 @@ impl Recorded for u32 {
             .try_into()
             .map(u32::from_be_bytes)
             .map_err(|_| corrupt("number"))
+    }
+}
+
+impl Recorded for i64 {
+    fn to_record(&self) -> Bytes {
+        Bytes::copy_from_slice(&self.to_be_bytes())
+    }
+
+    fn from_record(bytes: Bytes) -> Result<Self> {
+        bytes
+            .as_ref()
+            .try_into()
+            .map(i64::from_be_bytes)
+            .map_err(|_| corrupt("number"))
+    }
+}
+
+impl Recorded for bool {
+    fn to_record(&self) -> Bytes {
+        Bytes::copy_from_slice(&[u8::from(*self)])
+    }
+
+    fn from_record(bytes: Bytes) -> Result<Self> {
+        match bytes.as_ref() {
+            [0] => Ok(false),
+            [1] => Ok(true),
+            _ => Err(corrupt("truth value")),
+        }
+    }
+}
+
+/// One byte for the case, then the value.
+impl Recorded for Option<Vec<u8>> {
+    fn to_record(&self) -> Bytes {
+        match self {
+            Some(bytes) => [&[1], bytes.as_slice()].concat().into(),
+            None => Bytes::from_static(&[0]),
+        }
+    }
+
+    fn from_record(bytes: Bytes) -> Result<Self> {
+        match bytes.split_first() {
+            Some((1, rest)) => Ok(Some(rest.to_vec())),
+            Some((0, [])) => Ok(None),
+            _ => Err(corrupt("optional value")),
+        }
     }
 }
 

@@ -1,25 +1,40 @@
 //! `tuplespace`: tuples in and out of the turn's transaction.
 
-use super::{Call, HostState, journaled, to_wit};
+use super::waiting::{Gets, wait_for};
+use super::{Call, HostState, journaled, scope, to_wit};
 use crate::bindings::plexspaces::actor::tuplespace::{Host, PatternField as WitField};
 use crate::bindings::wit::{self, Context, Value as WitValue};
-use crate::turn::Arguments;
+use crate::outside::{Attempt, Tried, Wait};
+use crate::turn::{Arguments, Turn};
+use async_trait::async_trait;
+use plexspaces_core::Scope;
 use plexspaces_core::value::{Pattern, PatternField, Tuple, Value, ValueType};
 use plexspaces_services::{records, tuplespace};
+use std::time::Duration;
 
 impl Host for HostState {
     fn write(&mut self, context: Context, fields: Vec<WitValue>) -> Call<()> {
-        let scope = match self.scope(&context) {
-            Ok(scope) => scope,
-            Err(error) => return Ok(Err(to_wit(error))),
-        };
+        let scope = scope!(self, context);
         let tuple: Tuple = fields.into_iter().map(from_wit).collect();
         let arguments = Arguments::new()
             .record(&records::Tuple::from(&tuple))
             .digest();
         journaled!(self, "tuplespace.write", All, arguments, |turn| {
             let id = turn.fresh_id();
-            tuplespace::write(&mut turn.transaction, &scope, tuple, id)
+            tuplespace::write(&mut turn.transaction, &scope, tuple, id, None)
+        })
+    }
+
+    fn write_with_ttl(&mut self, context: Context, fields: Vec<WitValue>, ttl: u64) -> Call<()> {
+        let scope = scope!(self, context);
+        let tuple: Tuple = fields.into_iter().map(from_wit).collect();
+        let arguments = Arguments::new()
+            .record(&records::Tuple::from(&tuple))
+            .number(ttl)
+            .digest();
+        journaled!(self, "tuplespace.write-with-ttl", All, arguments, |turn| {
+            let (id, now) = (turn.fresh_id(), turn.time());
+            tuplespace::write(&mut turn.transaction, &scope, tuple, id, Some((ttl, now)))
         })
     }
 
@@ -28,13 +43,11 @@ impl Host for HostState {
         context: Context,
         pattern: Vec<WitField>,
     ) -> Call<Option<Vec<WitValue>>> {
-        let scope = match self.scope(&context) {
-            Ok(scope) => scope,
-            Err(error) => return Ok(Err(to_wit(error))),
-        };
+        let scope = scope!(self, context);
         let (pattern, arguments) = asked(pattern);
         journaled!(self, "tuplespace.read", Read, arguments, |turn| {
-            tuplespace::read(&mut turn.transaction, &scope, pattern)
+            let now = turn.time();
+            tuplespace::read(&mut turn.transaction, &scope, pattern, now)
                 .await
                 .map(|found| found.map(tuple_to_wit))
         })
@@ -45,16 +58,36 @@ impl Host for HostState {
         context: Context,
         pattern: Vec<WitField>,
     ) -> Call<Option<Vec<WitValue>>> {
-        let scope = match self.scope(&context) {
-            Ok(scope) => scope,
-            Err(error) => return Ok(Err(to_wit(error))),
-        };
+        let scope = scope!(self, context);
         let (pattern, arguments) = asked(pattern);
         journaled!(self, "tuplespace.take", All, arguments, |turn| {
-            tuplespace::take(&mut turn.transaction, &scope, pattern)
+            let now = turn.time();
+            tuplespace::take(&mut turn.transaction, &scope, pattern, now)
                 .await
                 .map(|found| found.map(tuple_to_wit))
         })
+    }
+
+    async fn read_blocking(
+        &mut self,
+        context: Context,
+        pattern: Vec<WitField>,
+        timeout: u64,
+    ) -> Call<Option<Vec<WitValue>>> {
+        let scope = scope!(self, context);
+        self.wait_for_tuple("tuplespace.read-blocking", scope, pattern, timeout, false)
+            .await
+    }
+
+    async fn take_blocking(
+        &mut self,
+        context: Context,
+        pattern: Vec<WitField>,
+        timeout: u64,
+    ) -> Call<Option<Vec<WitValue>>> {
+        let scope = scope!(self, context);
+        self.wait_for_tuple("tuplespace.take-blocking", scope, pattern, timeout, true)
+            .await
     }
 
     async fn read_all(
@@ -62,28 +95,89 @@ impl Host for HostState {
         context: Context,
         pattern: Vec<WitField>,
     ) -> Call<Vec<Vec<WitValue>>> {
-        let scope = match self.scope(&context) {
-            Ok(scope) => scope,
-            Err(error) => return Ok(Err(to_wit(error))),
-        };
+        let scope = scope!(self, context);
         let (pattern, arguments) = asked(pattern);
         journaled!(self, "tuplespace.read-all", Read, arguments, |turn| {
-            let bytes_max = turn.bytes_max;
-            tuplespace::read_all(&mut turn.transaction, &scope, pattern, bytes_max)
+            let (now, bytes_max) = (turn.time(), turn.bytes_max);
+            tuplespace::read_all(&mut turn.transaction, &scope, pattern, now, bytes_max)
                 .await
                 .map(|found| found.into_iter().map(tuple_to_wit).collect())
         })
     }
 
     async fn count(&mut self, context: Context, pattern: Vec<WitField>) -> Call<u32> {
-        let scope = match self.scope(&context) {
-            Ok(scope) => scope,
-            Err(error) => return Ok(Err(to_wit(error))),
-        };
+        let scope = scope!(self, context);
         let (pattern, arguments) = asked(pattern);
         journaled!(self, "tuplespace.count", Read, arguments, |turn| {
-            tuplespace::count(&mut turn.transaction, &scope, pattern).await
+            let now = turn.time();
+            tuplespace::count(&mut turn.transaction, &scope, pattern, now).await
         })
+    }
+}
+
+impl HostState {
+    async fn wait_for_tuple(
+        &mut self,
+        operation: &'static str,
+        scope: Scope,
+        pattern: Vec<WitField>,
+        timeout: u64,
+        takes: bool,
+    ) -> Call<Option<Vec<WitValue>>> {
+        let (pattern, digest) = asked(pattern);
+        let wants = match tuplespace::wants(&pattern) {
+            Ok(wants) => takes.then_some(wants),
+            Err(error) => return Ok(Err(to_wit(error))),
+        };
+        let wait = Wait {
+            operation,
+            arguments: Arguments::new().number(digest).number(timeout).digest(),
+            timeout: Duration::from_millis(timeout),
+            topic: tuplespace::topic(&scope, pattern.len()),
+            wants,
+        };
+        let attempt = ForTuple {
+            scope,
+            pattern,
+            takes,
+            found: None,
+        };
+        wait_for(self, wait, attempt).await
+    }
+}
+
+/// Looks for a tuple, for one who waits for it.
+struct ForTuple {
+    scope: Scope,
+    pattern: Pattern,
+    takes: bool,
+    found: Option<Tuple>,
+}
+
+#[async_trait]
+impl Attempt for ForTuple {
+    async fn attempt(&mut self, turn: &mut Turn) -> plexspaces_core::Result<Tried> {
+        let (now, pattern) = (turn.time(), self.pattern.clone());
+        let transaction = &mut turn.transaction;
+        self.found = if self.takes {
+            tuplespace::take(transaction, &self.scope, pattern, now).await?
+        } else {
+            tuplespace::read(transaction, &self.scope, pattern, now).await?
+        };
+        Ok(match self.found {
+            Some(_) => Tried::Done,
+            // The next one may wait for another pattern.
+            None => Tried::NotYet {
+                again: None,
+                pass_on: true,
+            },
+        })
+    }
+}
+
+impl Gets<Option<Vec<WitValue>>> for ForTuple {
+    fn got(self) -> Option<Vec<WitValue>> {
+        self.found.map(tuple_to_wit)
     }
 }
 
@@ -94,6 +188,7 @@ fn asked(pattern: Vec<WitField>) -> (Pattern, u64) {
     for field in &pattern {
         let value = |v: &Option<Value>| records::Tuple {
             fields: v.iter().map(records::Value::from).collect(),
+            expires_ms: 0,
         };
         arguments = match field {
             PatternField::Exact(exact) => arguments.number(0).record(&records::Value::from(exact)),

@@ -38,11 +38,13 @@ pub enum Kind {
     Restored = 23,
     /// A tuple of a tuple space.
     Tuple = 32,
+    /// A value of the key-value store.
+    KeyValue = 33,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 16] = [
+    pub const ALL: &[Kind] = &[
         Kind::Application,
         Kind::Deployment,
         Kind::Module,
@@ -59,11 +61,12 @@ impl Kind {
         Kind::DeadLetter,
         Kind::Restored,
         Kind::Tuple,
+        Kind::KeyValue,
     ];
 
     /// The kind with this number, if there is one.
     #[must_use]
     pub fn from_number(number: u8) -> Option<Kind> {
-        Kind::ALL.into_iter().find(|kind| *kind as u8 == number)
+        Kind::ALL.iter().copied().find(|kind| *kind as u8 == number)
     }
 }
