@@ -174,6 +174,8 @@ async fn an_aborted_take_wakes_the_line() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_tuple_goes_to_one_taker() {
+    /// After all others in the order of the fields.
+    const LAST: u64 = 1_000_000;
     let node = node().await;
     let mut taking = JoinSet::new();
     for actor in 0..8 {
@@ -188,7 +190,7 @@ async fn each_tuple_goes_to_one_taker() {
             .await
             .as_slice()
             {
-                if tuple[1] == -1 {
+                if tuple[1] == LAST {
                     break;
                 }
                 got.push(tuple[1].as_u64().expect("a number"));
@@ -205,7 +207,7 @@ async fn each_tuple_goes_to_one_taker() {
         .await;
     }
     let ends: Vec<Json> = (0..8)
-        .map(|_| json!(["tuplespace.write", ["job", -1]]))
+        .map(|_| json!(["tuplespace.write", ["job", LAST]]))
         .collect();
     values(&node, "program/writer", Json::Array(ends)).await;
     let mut got: Vec<u64> = taking.join_all().await.concat();

@@ -308,10 +308,15 @@ impl Transaction {
         }
         for key in self.batch.ops.keys() {
             if !self.held.reservations.contains_key(key) && reservations.is_strict(key) {
-                let reservation = reservations.reserve_to_commit(self.owner, key).await;
-                let reservation =
-                    reservation.map_err(|error| Error::new(Code::TurnConflict, error.message))?;
-                self.held.reservations.insert(key.clone(), reservation);
+                match reservations.reserve_to_commit(self.owner, key).await {
+                    Ok(reservation) => {
+                        self.held.reservations.insert(key.clone(), reservation);
+                    }
+                    Err(error) => {
+                        self.lost = Some(key.clone());
+                        return Err(Error::new(Code::TurnConflict, error.message));
+                    }
+                }
             }
         }
         Ok(())

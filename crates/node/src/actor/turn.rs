@@ -182,8 +182,9 @@ impl Actor {
                 || life.tail_turns + 1 >= life.deployment.checkpoint_turns
                 || life.tail_bytes >= life.deployment.checkpoint_bytes);
         if let Err(error) = turn.transaction.pass_strict().await {
+            let key = turn.transaction.lost().cloned();
             self.life = None;
-            return Ok(Run::Again { error, key: None });
+            return Ok(Run::Again { error, key });
         }
         let life = self.life.as_ref().expect("alive");
         let end = segment::End::Done(Done {

@@ -62,13 +62,23 @@ impl Machine {
             .enable_all()
             .build()
             .expect("a runtime");
-        let options = Options {
-            node_id: "test".into(),
-            store,
-            cache: cache(),
+        let began = Instant::now();
+        let node = loop {
+            let options = Options {
+                node_id: "test".into(),
+                store: store.clone(),
+                cache: cache(),
+            };
+            let starting = runtime.spawn(Node::start(options));
+            match starting.await.expect("no panic") {
+                Ok(node) => break node,
+                // A thread of the node before this one may still hold its address space.
+                Err(error) if error.message.contains("mmap") && began.elapsed() < PATIENCE => {
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+                Err(error) => panic!("the node does not start: {error}"),
+            }
         };
-        let starting = runtime.spawn(Node::start(options));
-        let node = starting.await.expect("no panic").expect("the node starts");
         Machine {
             disk,
             lost,
