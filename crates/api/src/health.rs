@@ -8,11 +8,14 @@ use plexspaces_node::{Node, Stats};
 use std::time::Duration;
 
 /// The process answers.
+#[utoipa::path(get, path = "/healthz", tag = "node", responses((status = 200)))]
 pub(crate) async fn healthy() -> StatusCode {
     StatusCode::OK
 }
 
-/// The node takes requests: it serves only once it has recovered, so what is left is a store that has failed.
+/// The node takes requests: 200, or 503 when its store has failed.
+// It serves only once it has recovered, so what is left is a store that has failed.
+#[utoipa::path(get, path = "/readyz", tag = "node", responses((status = 200), (status = 503)))]
 pub(crate) async fn ready(State(node): State<Node>) -> Result<StatusCode, Problem> {
     match tokio::time::timeout(Duration::ZERO, node.failed()).await {
         Ok(error) => Err(error.into()),
@@ -20,7 +23,8 @@ pub(crate) async fn ready(State(node): State<Node>) -> Result<StatusCode, Proble
     }
 }
 
-/// Its numbers.
+/// The node's figures.
+#[utoipa::path(get, path = "/api/v1/node", tag = "node", responses((status = 200, description = "The figures")))]
 pub(crate) async fn node(State(node): State<Node>) -> Json<Stats> {
     Json(node.stats())
 }

@@ -4,13 +4,14 @@
 //! that decodes first cannot tell `a%2Fb` from `a/b`, and because nearly all requests are such messages and the router
 //! would be a tenth of what they cost.
 
+use crate::described::Messages;
 use crate::problem::Problem;
-use crate::{actors, applications, health};
+use crate::services::{kv, tuples};
+use crate::{actors, applications, health, openapi};
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
 use plexspaces_core::{Code, Error};
 use plexspaces_node::Node;
 use std::convert::Infallible;
@@ -18,6 +19,9 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use tower_service::Service;
+use utoipa::OpenApi as _;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 /// Where the actors are.
 const ACTORS: &str = "/api/v1/actors/";
@@ -31,16 +35,24 @@ pub(crate) struct Routes {
 
 impl Routes {
     pub(crate) fn new(node: Node) -> Self {
-        let others = Router::new()
-            .route("/api/v1/applications/deploy", post(applications::deploy))
-            .route("/api/v1/applications", get(applications::list))
-            .route(
-                "/api/v1/applications/{id}",
-                get(applications::show).delete(applications::undeploy),
-            )
-            .route("/api/v1/node", get(health::node))
-            .route("/healthz", get(health::healthy))
-            .route("/readyz", get(health::ready))
+        let (others, api) = OpenApiRouter::new()
+            .routes(routes!(applications::deploy))
+            .routes(routes!(applications::list))
+            .routes(routes!(applications::show, applications::undeploy))
+            .routes(routes!(health::node))
+            .routes(routes!(health::healthy))
+            .routes(routes!(health::ready))
+            .routes(routes!(kv::list))
+            .routes(routes!(kv::get, kv::put, kv::increment, kv::delete))
+            .routes(routes!(tuples::write))
+            .routes(routes!(tuples::read))
+            .routes(routes!(tuples::take))
+            .routes(routes!(tuples::read_all))
+            .routes(routes!(tuples::count))
+            .split_for_parts();
+        let api = openapi::complete(api.merge_from(Messages::openapi()));
+        let others = others
+            .route(openapi::PATH, openapi::serve(api))
             .fallback(unknown)
             .method_not_allowed_fallback(wrong_method)
             // Each handler has its own limit, and its own code for what is over it.

@@ -9,6 +9,7 @@
 //! * [`actor`]: activation, turns, checkpoints, upgrades
 //! * [`keys`]: the bound on callers' message ids
 //! * [`messaging`]: sends, asks and spawns between actors
+//! * [`waiting`]: turns that wait until something is there; [`operation`]: services for programs that are no actors
 //! * [`passivate`], [`recover`], [`sweep`]: idle actors, a node's start, expired rows
 
 mod actor;
@@ -21,6 +22,7 @@ mod lane;
 mod manifest;
 mod messaging;
 mod node;
+mod operation;
 mod passivate;
 mod recover;
 mod resident;
@@ -31,3 +33,4 @@ mod waiting;
 pub use deploy::{Deploy, Deployed};
 pub use manifest::Manifest;
 pub use node::{ActorTypeInfo, Application, Node, Options, Request, Stats};
+pub use operation::{Ended, Operation};

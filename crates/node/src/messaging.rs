@@ -436,6 +436,7 @@ impl Links {
         Ok(Bounds {
             effects: deployment.limits.effects,
             batch_bytes: deployment.limits.batch_bytes,
+            reads_hold: !deployment.ephemeral,
         })
     }
 

@@ -23,6 +23,9 @@ pub struct Bounds {
     pub effects: u64,
     /// Keys and values, in bytes.
     pub batch_bytes: u64,
+    /// Whether what it reads key by key must still hold when it commits a change. An ephemeral actor's reads need not:
+    /// its memory could not be taken back for another run (semantics 6).
+    pub reads_hold: bool,
 }
 
 /// A row as a transaction sees it.
@@ -116,7 +119,8 @@ impl Transaction {
         self.batch.guard(key, version);
     }
 
-    /// Reads one key. What was seen, absence included, is guarded if the transaction changes anything.
+    /// Reads one key. What was seen, absence included, must still hold at the commit of a change, see
+    /// [`Bounds::reads_hold`].
     ///
     /// # Errors
     /// A fault of the store.
@@ -329,9 +333,10 @@ impl Transaction {
             mut batch,
             read_versions,
             held,
+            bounds,
             ..
         } = self;
-        if !batch.is_empty() {
+        if !batch.is_empty() && bounds.reads_hold {
             for (key, version) in read_versions {
                 batch.guards.entry(key).or_insert(version);
             }

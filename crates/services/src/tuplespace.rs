@@ -312,6 +312,7 @@ mod tests {
             let bounds = Bounds {
                 effects: 10_000,
                 batch_bytes: 64 << 20,
+                reads_hold: true,
             };
             Transaction::new(self.store.clone(), self.coordination.clone(), bounds)
         }

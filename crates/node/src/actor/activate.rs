@@ -553,6 +553,7 @@ pub(super) fn bounds(deployment: &Deployment) -> Bounds {
     Bounds {
         effects: deployment.limits.effects,
         batch_bytes: deployment.limits.batch_bytes,
+        reads_hold: !deployment.ephemeral,
     }
 }
 
