@@ -5,19 +5,17 @@
 //! applied. A commit goes to fjall's journal, in memory first; a flush writes it out and syncs it. What a crash leaves
 //! is a prefix of the journal, checked by checksums, and so a prefix of the commits.
 //!
-//! The layout of what is on the disk is in `layout.rs`. `mark.rs` notices when flushed commits are missing.
+//! The layout of what is on the disk is in `layout.rs`. The crate's `mark.rs` notices when flushed commits are missing.
 
 mod folder;
 mod layout;
-mod mark;
 mod moment;
 mod options;
 
 pub use options::Options;
 
-use crate::{Backend, Embedded, Error, Snapshot, Versioned};
+use crate::{Backend, Embedded, Error, Snapshot, Versioned, mark::Mark};
 use ::fjall::{Database, Keyspace, PersistMode};
-use mark::Mark;
 use moment::Moment;
 use plexspaces_core::batch::{Key, Op, Version};
 use std::{
