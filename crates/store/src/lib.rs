@@ -34,10 +34,12 @@
 //! * [`embedded`]: one writer thread makes a [`Store`] of any [`Backend`].
 //! * [`Fjall`]: the default, an LSM tree in a folder. [`Sqlite`]: a database file that common tools read. [`Memory`]: for
 //!   tests.
+//! * [`copy`](mod@copy): from one store into another, and whether they hold the same.
 //! * `testing` (feature `testing`): a store that loses what a crash may lose, one that cheats, and the conformance
 //!   suite that drives every backend.
 
 mod backend;
+pub mod copy;
 pub mod embedded;
 mod error;
 mod fjall;

@@ -62,6 +62,26 @@ impl Fjall {
         Self::open_backend(folder.as_ref(), options).map(Embedded::new)
     }
 
+    /// Does what [`open`](Fjall::open) does, for a store that takes the place of another: its versions go on after
+    /// `version`, so that none of the other's is given again.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`open`](Fjall::open).
+    pub fn open_after(
+        folder: impl AsRef<Path>,
+        options: &Options,
+        version: Version,
+    ) -> Result<Embedded<Fjall>, Error> {
+        let mut backend = Self::open_backend(folder.as_ref(), options)?;
+        if backend.newest < version {
+            backend.applied.store(version.0, Ordering::Relaxed);
+            backend.reserve(version)?;
+            backend.newest = version;
+        }
+        Ok(Embedded::new(backend))
+    }
+
     fn open_backend(folder: &Path, options: &Options) -> Result<Fjall, Error> {
         let (db, data) = folder::open(folder, options)?;
         let moment = Moment::new(&db, &data);
