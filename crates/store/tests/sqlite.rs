@@ -251,7 +251,7 @@ async fn common_tools_can_read_it() {
     // The bytes on the disk outlive every version of this program: this never changes.
     assert_eq!(
         schema,
-        "CREATE TABLE entries (key BLOB NOT NULL PRIMARY KEY, version INTEGER NOT NULL, value BLOB NOT NULL) STRICT, WITHOUT ROWID;\n\
+        "CREATE TABLE entries (key BLOB NOT NULL PRIMARY KEY, version INTEGER NOT NULL, value BLOB NOT NULL, checksum INTEGER NOT NULL) STRICT, WITHOUT ROWID;\n\
          CREATE TABLE numbers (name TEXT NOT NULL PRIMARY KEY, number INTEGER NOT NULL) STRICT, WITHOUT ROWID"
     );
     let number = |sql| {
@@ -269,11 +269,14 @@ async fn common_tools_can_read_it() {
         1 << 20
     );
     let row = other
-        .query_row("SELECT key, version, value FROM entries", [], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        .query_row("SELECT * FROM entries", [], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
         })
         .unwrap();
-    assert_eq!(row, (b"a".to_vec(), 1, b"1".to_vec()));
+    assert_eq!(
+        row,
+        (b"a".to_vec(), 1, b"1".to_vec(), -918_784_928_655_673_175i64)
+    );
 }
 
 #[tokio::test]
@@ -349,6 +352,41 @@ async fn a_damaged_page_is_an_error_and_not_an_answer() {
             let read = store.latest(&key("k007")).await;
             assert!(matches!(read, Err(Error::Damaged { .. })), "{read:?}");
         }
+    }
+}
+
+#[tokio::test]
+async fn a_bit_that_the_disk_changed_is_noticed() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path());
+    for n in 0..9u8 {
+        let (at, value) = (format!("key-{n}"), format!("value-{n}"));
+        store.commit(put_soon(&at, value)).await.unwrap();
+    }
+    drop(store);
+    let database = folder.path().join(DATABASE);
+    let sound = fs::read(&database).unwrap();
+    for (damaged, key_then) in [("value-4", "key-4"), ("key-4", "key-5")] {
+        let at = sound
+            .windows(damaged.len())
+            .position(|bytes| bytes == damaged.as_bytes())
+            .unwrap();
+        let mut bytes = sound.clone();
+        // The last letter: 4 becomes 5.
+        bytes[at + damaged.len() - 1] ^= 1;
+        fs::write(&database, bytes).unwrap();
+        let store = open(folder.path());
+        let all = store
+            .snapshot()
+            .scan(key("key-")..key("key."), 9, Order::Forward)
+            .await;
+        assert_eq!(
+            all,
+            Err(Error::Corrupt {
+                key: key(key_then),
+                what: "its checksum does not fit".into()
+            })
+        );
     }
 }
 

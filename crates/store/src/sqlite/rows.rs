@@ -1,7 +1,9 @@
 //! The tables, and all the SQL that works on them. They outlive every version of this program, so a golden test fixes
 //! them.
 //!
-//! `entries` holds the data. `numbers` has two rows: up to which version any may be in use, and which one the last
+//! `entries` holds the data. SQLite itself does not notice a bit that the disk has changed in a row, so each carries a
+//! checksum of its key, version and value. A changed bit in the structure of a page can still hide rows from SQLite;
+//! `PRAGMA integrity_check` finds that. `numbers` has two rows: up to which version any may be in use, and which one the last
 //! flush covered.
 
 use super::failure::io;
@@ -10,13 +12,14 @@ use bytes::Bytes;
 use plexspaces_core::batch::{Key, Version};
 use rusqlite::{Connection, OptionalExtension as _, Params, Row, Rows, params, types::ValueRef};
 use std::ops::Range;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// The size of a page, in bytes: SQLite's default.
 pub(super) const PAGE_BYTES: u64 = 4_096;
 
 /// What a new database gets.
 pub(super) const SCHEMA: &str = "\
-CREATE TABLE entries (key BLOB NOT NULL PRIMARY KEY, version INTEGER NOT NULL, value BLOB NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE entries (key BLOB NOT NULL PRIMARY KEY, version INTEGER NOT NULL, value BLOB NOT NULL, checksum INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE numbers (name TEXT NOT NULL PRIMARY KEY, number INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 ";
 
@@ -76,8 +79,13 @@ pub(super) fn put(
 ) -> Result<(), Error> {
     execute(
         connection,
-        "INSERT OR REPLACE INTO entries (key, version, value) VALUES (?1, ?2, ?3)",
-        params![key.as_bytes(), signed(version), value],
+        "INSERT OR REPLACE INTO entries (key, version, value, checksum) VALUES (?1, ?2, ?3, ?4)",
+        params![
+            key.as_bytes(),
+            signed(version),
+            value,
+            checksum(key, version, value)
+        ],
         "write a batch",
     )
 }
@@ -109,7 +117,7 @@ fn execute(
 pub(super) fn get(connection: &Connection, key: &Key) -> Result<Option<Versioned>, Error> {
     let failed = io("read an entry");
     let mut statement = connection
-        .prepare_cached("SELECT version, value FROM entries WHERE key = ?1")
+        .prepare_cached("SELECT version, value, checksum FROM entries WHERE key = ?1")
         .map_err(&failed)?;
     let mut rows = statement.query([key.as_bytes()]).map_err(&failed)?;
     match rows.next().map_err(&failed)? {
@@ -128,10 +136,10 @@ pub(super) fn scan<T>(
     let failed = io("scan a range");
     let sql = match order {
         Order::Forward => {
-            "SELECT key, version, value FROM entries WHERE key >= ?1 AND key < ?2 ORDER BY key"
+            "SELECT key, version, value, checksum FROM entries WHERE key >= ?1 AND key < ?2 ORDER BY key"
         }
         Order::Reverse => {
-            "SELECT key, version, value FROM entries WHERE key >= ?1 AND key < ?2 ORDER BY key DESC"
+            "SELECT key, version, value, checksum FROM entries WHERE key >= ?1 AND key < ?2 ORDER BY key DESC"
         }
     };
     let mut statement = connection.prepare_cached(sql).map_err(&failed)?;
@@ -157,17 +165,22 @@ impl Entries<'_> {
 }
 
 fn versioned(key: &Key, row: &Row<'_>, first_column: usize) -> Result<Versioned, Error> {
-    let version: i64 = row.get(first_column).map_err(io("read an entry"))?;
-    let Ok(version) = u64::try_from(version) else {
+    let number = |column| -> Result<i64, Error> { row.get(column).map_err(io("read an entry")) };
+    let version = Version(number(first_column)?.cast_unsigned());
+    let value = blob(row, first_column + 1)?;
+    if number(first_column + 2)? != checksum(key, version, &value) {
         return Err(Error::Corrupt {
             key: key.clone(),
-            what: format!("{version} is no version"),
+            what: "its checksum does not fit".into(),
         });
-    };
-    Ok(Versioned {
-        version: Version(version),
-        value: blob(row, first_column + 1)?,
-    })
+    }
+    Ok(Versioned { version, value })
+}
+
+/// XXH3 of the value, seeded with that of the key, seeded with the version.
+fn checksum(key: &Key, version: Version, value: &[u8]) -> i64 {
+    let seed = xxh3_64_with_seed(key.as_bytes(), version.0);
+    xxh3_64_with_seed(value, seed).cast_signed()
 }
 
 fn blob(row: &Row<'_>, column: usize) -> Result<Bytes, Error> {
