@@ -12,8 +12,9 @@ use std::sync::Arc;
 /// How many bytes a page of rows shall have. A page of rows that are larger than those before it may have more.
 const PAGE_BYTES: usize = 1 << 20;
 
-/// The most rows of a page, and the rows of the first one.
-const PAGE_ROWS_MAX: usize = 1_024;
+/// The most rows of a page, and the rows of the first one. The most bound what a page of large rows after small ones
+/// takes: 128 MiB of a module's rows, which have 1 MiB.
+const PAGE_ROWS_MAX: usize = 128;
 const PAGE_ROWS_FIRST: usize = 16;
 
 /// How many bytes may wait for a flush.
