@@ -4,6 +4,7 @@
 //! * [`bench`]: what `plexspaces bench` measures
 //! * [`build`]: components from Python and Rust sources
 //! * [`client`]: a node's HTTP interface, from the other side
+//! * [`data`]: a node's data folder, and the store in it
 //! * [`output`]: what goes to the terminal, errors included
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
@@ -12,6 +13,7 @@ mod bench;
 mod build;
 mod client;
 mod command;
+mod data;
 mod output;
 
 use clap::Parser;

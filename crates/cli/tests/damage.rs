@@ -73,9 +73,18 @@ fn damage(file: &Path, random: &mut StdRng) -> String {
     format!("{what} at {at} of {used} in {}", file.display())
 }
 
-/// `DAMAGE_SEED=7` repeats a run, `DAMAGE_ROUNDS=1000` does more.
 #[tokio::test]
 async fn a_damaged_store_is_refused_or_whole() {
+    damaged_or_whole(Home::new, "store", "jnl").await;
+}
+
+#[tokio::test]
+async fn a_damaged_sqlite_is_refused_or_whole() {
+    damaged_or_whole(|| Home::of("sqlite"), "sqlite", "db-wal").await;
+}
+
+/// `DAMAGE_SEED=7` repeats a run, `DAMAGE_ROUNDS=1000` does more. `journal` is how the journal's name ends.
+async fn damaged_or_whole(home: impl Fn() -> Home, store: &str, journal: &str) {
     let number = |name| {
         std::env::var(name)
             .ok()
@@ -85,20 +94,20 @@ async fn a_damaged_store_is_refused_or_whole() {
     let mut random = StdRng::seed_from_u64(seed);
     println!("DAMAGE_SEED={seed}");
 
-    let whole = Home::new();
+    let whole = home();
     let node = whole.start();
     count(&node).await;
     node.kill();
     let mut refused = 0;
     let rounds = number("DAMAGE_ROUNDS").unwrap_or(25);
     for round in 0..rounds {
-        let home = Home::new();
+        let home = home();
         copy(&whole.data(), &home.data());
-        let files = files(&home.data().join("store"));
+        let files = files(&home.data().join(store));
         // Every other time the journal, where the newest commits are.
         let journal = files
             .iter()
-            .find(|file| file.extension().is_some_and(|ext| ext == "jnl"));
+            .find(|file| file.extension().is_some_and(|ext| ext == journal));
         let file = match round % 2 {
             0 => journal.expect("there is a journal"),
             _ => &files[random.random_range(0..files.len())],

@@ -252,3 +252,23 @@ async fn files_that_may_not_grow() {
     let home = Home::new();
     no_room(&home, &Bound::FileSize, 1, true).await;
 }
+
+#[tokio::test]
+async fn a_disk_that_others_have_filled_under_sqlite() {
+    if !elsewhere("a_disk_that_others_have_filled_under_sqlite") {
+        let home = Home::of("sqlite");
+        let bound = Bound::new(&home, 40);
+        no_room(&home, &bound, 1, true).await;
+    }
+}
+
+#[tokio::test]
+async fn a_disk_that_sqlite_fills_itself() {
+    if !elsewhere("a_disk_that_sqlite_fills_itself") {
+        let home = Home::of("sqlite");
+        // More than the log before it is moved into the database: what fails may be that.
+        let bound = Bound::new(&home, 50);
+        let full_at_once = matches!(bound, Bound::FileSize);
+        no_room(&home, &bound, 100_000, full_at_once).await;
+    }
+}

@@ -3,6 +3,7 @@
 
 mod support;
 
+use plexspaces_store::{Fjall, FjallOptions};
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -67,6 +68,9 @@ async fn the_examples_of_all_helps_work() {
     for name in ["examples", "sdk", "wit"] {
         symlink(root.join(name), folder.path().join(name)).expect("a link can be made");
     }
+    // The data of a node that was stopped.
+    let data = folder.path().join("plexspaces-data/store");
+    drop(Fjall::open(data, &FjallOptions::default()).expect("a store can be made"));
     let request = r#"{"operation": "add", "operands": [2, 3]}"#;
     fs::write(folder.path().join("request.json"), request).expect("it can be written");
     let binary = Path::new(env!("CARGO_BIN_EXE_plexspaces"));

@@ -2,7 +2,8 @@
 //! end every acknowledged request took effect exactly once, no other one more than once, the money is all there, and
 //! the tuple space has each transfer once.
 //!
-//! `LEDGER_SECONDS=3600` goes on for so long, in rounds of 30 kills; `LEDGER_SEED=7` repeats what the clients ask.
+//! `LEDGER_SECONDS=3600` goes on for so long, in rounds of 30 kills, `LEDGER_SQLITE_SECONDS` with the store in SQLite;
+//! `LEDGER_SEED=7` repeats what the clients ask.
 
 mod support;
 
@@ -190,8 +191,9 @@ async fn kill_again_and_again(
     mut node: Node,
     urls: &watch::Sender<String>,
     random: &mut StdRng,
+    kills: usize,
 ) -> Node {
-    for _ in 0..KILLS {
+    for _ in 0..kills {
         tokio::time::sleep(Duration::from_millis(random.random_range(LIFE_MS))).await;
         node.kill();
         if random.random_bool(0.2) {
@@ -309,13 +311,25 @@ async fn check(home: &Home, node: Node, round: usize, booked: &[(Op, Outcome)]) 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_crash_loses_or_doubles_money() {
-    let number = |name| {
-        std::env::var(name).ok().map(|text| {
-            text.parse()
-                .unwrap_or_else(|_| panic!("{name}={text} is no number"))
-        })
-    };
-    let lasting = Duration::from_secs(number("LEDGER_SECONDS").unwrap_or(0));
+    let seconds = number("LEDGER_SECONDS").unwrap_or(0);
+    run(Home::new(), KILLS, Duration::from_secs(seconds)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_crash_loses_or_doubles_money_in_sqlite() {
+    let seconds = number("LEDGER_SQLITE_SECONDS").unwrap_or(0);
+    run(Home::of("sqlite"), KILLS / 3, Duration::from_secs(seconds)).await;
+}
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|text| {
+        text.parse()
+            .unwrap_or_else(|_| panic!("{name}={text} is no number"))
+    })
+}
+
+/// Rounds of this many kills, until so long has passed.
+async fn run(home: Home, kills: usize, lasting: Duration) {
     let clock = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .expect("it is after 1970")
@@ -324,7 +338,6 @@ async fn no_crash_loses_or_doubles_money() {
     println!("LEDGER_SEED={seed}");
     let mut random = StdRng::seed_from_u64(seed);
 
-    let home = Home::new();
     let mut node = home.start();
     node.deploy("ledger", &guest("ledger")).await;
     let (urls, place) = watch::channel(node.url.clone());
@@ -341,7 +354,7 @@ async fn no_crash_loses_or_doubles_money() {
             let random = StdRng::seed_from_u64(random.random());
             clients.spawn(client(place.clone(), random, round, number, stop.clone()));
         }
-        node = kill_again_and_again(&home, node, &urls, &mut random).await;
+        node = kill_again_and_again(&home, node, &urls, &mut random, kills).await;
         stop.store(true, Ordering::Relaxed);
         let booked = clients.join_all().await.concat();
 
@@ -360,7 +373,7 @@ async fn no_crash_loses_or_doubles_money() {
             "round {round}, {:?}: {done} done, {refused} refused, {unknown} unknown",
             start.elapsed()
         );
-        assert!(done > 10 * KILLS, "there was a load");
+        assert!(done > 10 * kills, "there was a load");
         node = check(&home, node, round, &booked).await;
         urls.send_replace(node.url.clone());
         println!("round {round} checked at {:?}", start.elapsed());

@@ -107,6 +107,7 @@ codes! {
     5005 ShuttingDown TryAgain Unavailable "the node is shutting down",
     5006 DataFolderUnusable Caller Unavailable "the data folder cannot be used",
     5007 NoRoom TryAgain ResourceExhausted "the node has as many live actors as it may",
+    5008 OtherStore Caller FailedPrecondition "the data folder holds another store than asked for",
     9001 Internal Bug Internal "a fault in PlexSpaces",
 }
 

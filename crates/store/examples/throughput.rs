@@ -9,7 +9,7 @@
 
 use plexspaces_core::batch::{Batch, Urgency, Version};
 use plexspaces_store::{
-    Fjall, FjallOptions, Memory, Store,
+    Fjall, FjallOptions, Memory, Sqlite, SqliteOptions, Store,
     key::{Kind, Path},
 };
 use std::{
@@ -36,9 +36,18 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .build()?;
     for committers in [1, 64, 1_024] {
         let folder = folder.path().join(committers.to_string());
-        let store = Arc::new(Fjall::open(folder, &FjallOptions::default())?);
+        let store = Arc::new(Fjall::open(folder.join("fjall"), &FjallOptions::default())?);
         report(
             "fjall",
+            committers,
+            runtime.block_on(commits(store, committers, time)),
+        );
+        let store = Arc::new(Sqlite::open(
+            folder.join("sqlite"),
+            &SqliteOptions::default(),
+        )?);
+        report(
+            "sqlite",
             committers,
             runtime.block_on(commits(store, committers, time)),
         );

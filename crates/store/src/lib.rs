@@ -32,16 +32,21 @@
 //! * [`store`](Store): the two traits that every backend keeps, and their words.
 //! * [`key`]: how a path (tenant, namespace, kind, ...) becomes bytes that sort as the path does.
 //! * [`embedded`]: one writer thread makes a [`Store`] of any [`Backend`].
-//! * [`Fjall`]: the default, an LSM tree in a folder. [`Memory`]: for tests.
+//! * [`Fjall`]: the default, an LSM tree in a folder. [`Sqlite`]: a database file that common tools read. [`Memory`]: for
+//!   tests.
+//! * [`copy`](mod@copy): from one store into another, and whether they hold the same.
 //! * `testing` (feature `testing`): a store that loses what a crash may lose, one that cheats, and the conformance
 //!   suite that drives every backend.
 
 mod backend;
+pub mod copy;
 pub mod embedded;
 mod error;
 mod fjall;
 pub mod key;
+mod mark;
 mod memory;
+mod sqlite;
 mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -52,4 +57,5 @@ pub use error::Error;
 pub use fjall::{Fjall, Options as FjallOptions};
 pub use memory::Memory;
 pub use plexspaces_core::batch::{Batch, Key, Op, Urgency, Version};
+pub use sqlite::{Options as SqliteOptions, Sqlite};
 pub use store::{Commit, Order, Snapshot, Store, Versioned};

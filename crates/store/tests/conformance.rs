@@ -5,7 +5,7 @@
 mod support;
 
 use plexspaces_store::{
-    Fjall, FjallOptions, Memory, Store,
+    Fjall, FjallOptions, Memory, Sqlite, SqliteOptions, Store,
     testing::{
         Lossy,
         conformance::{Subject, check, steps},
@@ -41,6 +41,26 @@ impl Subject for InFolder {
             ..FjallOptions::default()
         };
         Arc::new(Fjall::open(self.folder.path(), &options).unwrap())
+    }
+    fn crash(&mut self) {
+        let copy = tempfile::tempdir().unwrap();
+        support::copy_folder(self.folder.path(), copy.path());
+        self.folder = copy;
+    }
+}
+
+struct InDatabase {
+    folder: TempDir,
+}
+
+impl Subject for InDatabase {
+    fn open(&mut self) -> Arc<dyn Store> {
+        // The smallest log, so that some of what is read was moved into the database meanwhile.
+        let options = SqliteOptions {
+            checkpoint_bytes: 64 << 10,
+            ..SqliteOptions::default()
+        };
+        Arc::new(Sqlite::open(self.folder.path(), &options).unwrap())
     }
     fn crash(&mut self) {
         let copy = tempfile::tempdir().unwrap();
@@ -103,6 +123,13 @@ fn lossy_conforms() {
 #[test]
 fn fjall_conforms() {
     conforms(48, 80, || InFolder {
+        folder: tempfile::tempdir().unwrap(),
+    });
+}
+
+#[test]
+fn sqlite_conforms() {
+    conforms(48, 80, || InDatabase {
         folder: tempfile::tempdir().unwrap(),
     });
 }

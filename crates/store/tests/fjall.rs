@@ -4,7 +4,7 @@
 
 mod support;
 
-use plexspaces_core::batch::Batch;
+use plexspaces_core::batch::{Batch, Version};
 use plexspaces_store::{Commit, Embedded, Error, Fjall, FjallOptions, Order, Store};
 use std::{path::Path, sync::Arc};
 use support::{copy_folder, key, put, put_soon};
@@ -28,6 +28,21 @@ async fn versions_are_never_used_again_even_if_their_rows_are_gone() {
         last = commit;
         store.close().await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn a_store_in_anothers_place_goes_on_after_its_versions() {
+    let folder = tempfile::tempdir().unwrap();
+    let after = Version(5_000_000_000);
+    let open_after = || Fjall::open_after(folder.path(), &FjallOptions::default(), after);
+    let store = open_after().unwrap();
+    assert_eq!(store.visible(), Commit(after.0));
+    drop(store);
+    // It remembers, though it was never written to.
+    let commit = open(folder.path()).commit(put("a", "1")).await.unwrap();
+    assert!(commit > Commit(after.0));
+    // And it does not go back for one that was behind.
+    assert!(open_after().unwrap().visible() >= commit);
 }
 
 #[tokio::test]

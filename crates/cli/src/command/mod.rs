@@ -8,6 +8,7 @@ mod inspect;
 mod invoke;
 mod list;
 mod start;
+mod store;
 mod undeploy;
 
 use crate::bench::floor;
@@ -31,6 +32,8 @@ pub(crate) enum Command {
     Build(build::Build),
     /// Show what a WebAssembly file is and which messages it takes
     Inspect(inspect::Inspect),
+    /// Copy a stopped node's data between kinds of stores
+    Store(store::Store),
     /// Measure this machine: actors beside what they cannot be faster than
     Bench(bench::Bench),
     /// Explain an error code
@@ -51,6 +54,7 @@ impl Command {
             Command::Invoke(invoke) => blocking(invoke.run()),
             Command::Build(build) => build.run(),
             Command::Inspect(inspect) => inspect.run(),
+            Command::Store(store) => blocking(store.run()),
             Command::Bench(bench) => blocking(bench.run()),
             Command::BenchRawHttp => blocking(floor::http::serve()),
             Command::Explain(explain) => explain.run(),

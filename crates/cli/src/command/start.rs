@@ -1,15 +1,14 @@
 //! `plexspaces start`: runs a node until it is told to stop.
 
+use crate::data::{self, Kind};
 use crate::output;
 use anyhow::{Context as _, Result};
 use clap::Args;
 use plexspaces_core::{Code, Error};
 use plexspaces_node::{Node, Options};
-use plexspaces_store::{Error as StoreError, Fjall, FjallOptions, Store};
 use std::io::IsTerminal as _;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -44,6 +43,15 @@ pub(crate) struct Start {
     /// The folder with everything the node keeps
     #[arg(long, value_name = "FOLDER", default_value = "./plexspaces-data")]
     data_dir: PathBuf,
+    /// What keeps the rows in it; a folder stays with what it was made with
+    #[arg(
+        long,
+        value_name = "STORE",
+        env = "PLEXSPACES_STORE",
+        default_value_t = Kind::Fjall,
+        value_enum
+    )]
+    store: Kind,
 }
 
 impl Start {
@@ -57,7 +65,7 @@ impl Start {
             .context("cannot tell the address that was bound")?;
         let node = Node::start(Options {
             node_id: self.node_id,
-            store: open(&self.data_dir)?,
+            store: data::open(&self.data_dir, self.store)?,
             cache: self.data_dir.join("cache"),
         })
         .await?;
@@ -124,31 +132,6 @@ async fn bind(address: &str) -> Result<TcpListener, Error> {
     })
 }
 
-/// Opens the store in the data folder, and makes the folder if it is missing.
-fn open(folder: &Path) -> Result<Arc<dyn Store>, Error> {
-    std::fs::create_dir_all(folder).map_err(|error| {
-        Error::new(
-            Code::DataFolderUnusable,
-            format!(
-                "the data folder {} cannot be used: {error}",
-                folder.display()
-            ),
-        )
-    })?;
-    let store =
-        Fjall::open(folder.join("store"), &FjallOptions::default()).map_err(|e| unopened(&e))?;
-    Ok(Arc::new(store))
-}
-
-fn unopened(error: &StoreError) -> Error {
-    let code = match error {
-        StoreError::InUse { .. } => Code::DataFolderInUse,
-        StoreError::Corrupt { .. } | StoreError::Damaged { .. } => Code::Corrupt,
-        _ => Code::DataFolderUnusable,
-    };
-    Error::new(code, error.to_string())
-}
-
 /// The signals that mean "stop".
 struct Stop {
     #[cfg(unix)]
@@ -192,17 +175,6 @@ impl Stop {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_folder_in_use_or_unusable_is_told_apart() {
-        let dir = tempfile::tempdir().unwrap();
-        let first = open(dir.path()).unwrap();
-        assert_eq!(open(dir.path()).err().unwrap().code, Code::DataFolderInUse);
-        drop(first);
-        let file = dir.path().join("file");
-        std::fs::write(&file, "").unwrap();
-        assert_eq!(open(&file).err().unwrap().code, Code::DataFolderUnusable);
-    }
 
     #[tokio::test]
     async fn an_address_in_use_is_told() {

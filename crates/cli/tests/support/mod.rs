@@ -50,24 +50,40 @@ pub(crate) fn variant(component: &[u8], note: &str) -> Vec<u8> {
 /// Where a node keeps its data and its log; the node's processes come and go.
 pub(crate) struct Home {
     folder: TempDir,
+    /// `--store`, if it is given.
+    store: Option<&'static str>,
 }
 
 impl Home {
     pub(crate) fn new() -> Self {
         Home {
             folder: tempfile::tempdir().expect("a temporary folder"),
+            store: None,
+        }
+    }
+
+    /// A home for nodes with this store.
+    pub(crate) fn of(store: &'static str) -> Self {
+        Home {
+            store: Some(store),
+            ..Home::new()
         }
     }
 
     /// A home whose compiled code is that of all warm homes, of earlier runs, too: Python compiles for seconds.
     pub(crate) fn warm() -> Self {
         let home = Home::new();
+        home.warm_up();
+        home
+    }
+
+    /// Makes this home a warm one.
+    pub(crate) fn warm_up(&self) {
         let shared = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled");
         fs::create_dir_all(&shared)
-            .and_then(|()| fs::create_dir_all(home.data()))
+            .and_then(|()| fs::create_dir_all(self.data()))
             .expect("folders can be made");
-        std::os::unix::fs::symlink(shared, home.data().join("cache")).expect("a link can be made");
-        home
+        std::os::unix::fs::symlink(shared, self.data().join("cache")).expect("a link can be made");
     }
 
     pub(crate) fn data(&self) -> PathBuf {
@@ -142,7 +158,12 @@ impl Home {
         command
             .args(["start", "--node-id", "t", "--http-addr", address])
             .arg("--data-dir")
-            .arg(self.data());
+            .arg(self.data())
+            // Not what the one who runs the tests prefers.
+            .env_remove("PLEXSPACES_STORE");
+        if let Some(store) = self.store {
+            command.args(["--store", store]);
+        }
         command
     }
 

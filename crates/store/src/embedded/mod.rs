@@ -29,8 +29,8 @@ use tokio::sync::oneshot;
 pub const KEY_BYTES_MAX: usize = 65_535;
 
 /// The most bytes that a value may have, in every backend. Far above any limit that an actor has; it keeps the engines'
-/// 32-bit lengths from overflowing.
-pub const VALUE_BYTES_MAX: usize = 1 << 30;
+/// 32-bit lengths from overflowing, and a row below the 1,000,000,000 bytes that SQLite takes.
+pub const VALUE_BYTES_MAX: usize = 1 << 29;
 
 /// A [`Store`] over a [`Backend`].
 ///
@@ -155,7 +155,7 @@ fn check_entries(batch: &Batch) -> Result<(), Error> {
             [RESERVED_BYTE, ..] => "keys that start with 0xFF are the backends' own",
             bytes if bytes.len() > KEY_BYTES_MAX => "a key has at most 65,535 bytes",
             _ => match op {
-                Op::Put(value) if value.len() > VALUE_BYTES_MAX => "a value has at most 1 GiB",
+                Op::Put(value) if value.len() > VALUE_BYTES_MAX => "a value has at most 512 MiB",
                 _ => continue,
             },
         };

@@ -1,7 +1,7 @@
 //! Opening the folder, whatever state it is in.
 
 use super::{Options, failure};
-use crate::{Error, fjall::mark::Mark};
+use crate::{Error, mark::Mark};
 use ::fjall::{Database, Keyspace};
 use std::{
     fs::{self, File, TryLockError},

@@ -5,19 +5,17 @@
 //! applied. A commit goes to fjall's journal, in memory first; a flush writes it out and syncs it. What a crash leaves
 //! is a prefix of the journal, checked by checksums, and so a prefix of the commits.
 //!
-//! The layout of what is on the disk is in `layout.rs`. `mark.rs` notices when flushed commits are missing.
+//! The layout of what is on the disk is in `layout.rs`. The crate's `mark.rs` notices when flushed commits are missing.
 
 mod folder;
 mod layout;
-mod mark;
 mod moment;
 mod options;
 
 pub use options::Options;
 
-use crate::{Backend, Embedded, Error, Snapshot, Versioned};
+use crate::{Backend, Embedded, Error, Snapshot, Versioned, mark::Mark};
 use ::fjall::{Database, Keyspace, PersistMode};
-use mark::Mark;
 use moment::Moment;
 use plexspaces_core::batch::{Key, Op, Version};
 use std::{
@@ -62,6 +60,26 @@ impl Fjall {
     /// refuses.
     pub fn open(folder: impl AsRef<Path>, options: &Options) -> Result<Embedded<Fjall>, Error> {
         Self::open_backend(folder.as_ref(), options).map(Embedded::new)
+    }
+
+    /// Does what [`open`](Fjall::open) does, for a store that takes the place of another: its versions go on after
+    /// `version`, so that none of the other's is given again.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`open`](Fjall::open).
+    pub fn open_after(
+        folder: impl AsRef<Path>,
+        options: &Options,
+        version: Version,
+    ) -> Result<Embedded<Fjall>, Error> {
+        let mut backend = Self::open_backend(folder.as_ref(), options)?;
+        if backend.newest < version {
+            backend.applied.store(version.0, Ordering::Relaxed);
+            backend.reserve(version)?;
+            backend.newest = version;
+        }
+        Ok(Embedded::new(backend))
     }
 
     fn open_backend(folder: &Path, options: &Options) -> Result<Fjall, Error> {

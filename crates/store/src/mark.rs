@@ -1,6 +1,6 @@
 //! The mark: which version the last flush covered, kept in a file of its own.
 //!
-//! fjall takes what it cannot read at the end of its journal for a write that a crash cut off, and goes on without it.
+//! Engines take what they cannot read at the end of their journal for a write that a crash cut off, and go on without it.
 //! After a crash that is right. When the disk has damaged what was flushed it is wrong: acknowledged commits would be
 //! missing, and nobody would know. So a flush writes the newest version into the journal, as a row, and when that is on
 //! the disk, into this file. A store whose row is behind its mark has lost commits, and is not opened.
@@ -22,11 +22,11 @@ const NAME: &str = "flushed";
 
 /// The file, open for writing.
 #[derive(Debug)]
-pub(super) struct Mark(File);
+pub(crate) struct Mark(File);
 
 impl Mark {
     /// Whether the folder has one: whether a store in it was ever opened.
-    pub(super) fn exists(folder: &Path) -> bool {
+    pub(crate) fn exists(folder: &Path) -> bool {
         path(folder).exists()
     }
 
@@ -35,7 +35,7 @@ impl Mark {
     /// # Errors
     ///
     /// [`Error::Damaged`] if the store is behind its mark or the mark is unreadable; [`Error::Io`].
-    pub(super) fn open(folder: &Path, flushed: Version) -> Result<Self, Error> {
+    pub(crate) fn open(folder: &Path, flushed: Version) -> Result<Self, Error> {
         let path = path(folder);
         let marked = match std::fs::read(&path) {
             Err(error) if error.kind() == ErrorKind::NotFound => None,
@@ -69,7 +69,7 @@ impl Mark {
     }
 
     /// Says that everything up to `flushed` is on the disk.
-    pub(super) fn set(&self, flushed: Version) -> Result<(), Error> {
+    pub(crate) fn set(&self, flushed: Version) -> Result<(), Error> {
         let write = |mut file: &File| -> io::Result<()> {
             file.seek(SeekFrom::Start(0))?;
             file.write_all(&encode(flushed))
