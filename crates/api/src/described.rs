@@ -13,7 +13,7 @@ pub(crate) struct Messages;
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct MessageQuery {
-    /// What the message is called; `call` if neither this nor the header X-Message-Type says it.
+    /// What the message is called; `call` if neither this nor the header Plexspaces-Message-Type says it.
     msg_type: Option<String>,
     /// How long to wait for the reply, in milliseconds; 30,000 if it is not said.
     timeout_ms: Option<u64>,

@@ -39,6 +39,8 @@ pub struct Transaction {
     snapshot: Option<Arc<dyn Snapshot>>,
     batch: Batch,
     read_versions: BTreeMap<Key, Version>,
+    /// What reserving operations have read, which may be newer than the snapshot.
+    fresh: BTreeMap<Key, Option<Bytes>>,
     held: Held,
     /// The place in a line that this transaction tries for.
     place: Option<u64>,
@@ -85,6 +87,7 @@ impl Transaction {
             snapshot: None,
             batch: Batch::new(),
             read_versions: BTreeMap::new(),
+            fresh: BTreeMap::new(),
             held: Held::default(),
             place: None,
             lost: None,
@@ -130,6 +133,9 @@ impl Transaction {
                 Op::Put(value) => Some(value.clone()),
                 Op::Delete => None,
             });
+        }
+        if let Some(found) = self.fresh.get(key) {
+            return Ok(found.clone());
         }
         let found = self.snapshot().get(key).await.map_err(fault)?;
         let version = found.as_ref().map_or(Version::ABSENT, |v| v.version);
@@ -194,6 +200,9 @@ impl Transaction {
                 Op::Delete => None,
             });
         }
+        if let Some(found) = self.fresh.get(key) {
+            return Ok(found.clone());
+        }
         self.reserve(key).await?;
         let found = self.store.latest(key).await.map_err(fault)?;
         let version = found.as_ref().map_or(Version::ABSENT, |v| v.version);
@@ -209,7 +218,9 @@ impl Transaction {
             ));
         }
         self.guard(key.clone(), version);
-        Ok(found.map(|v| v.value))
+        let found = found.map(|v| v.value);
+        self.fresh.insert(key.clone(), found.clone());
+        Ok(found)
     }
 
     /// Reserves a key that a scan found: `false` if another turn has it or it is gone.

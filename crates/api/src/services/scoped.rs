@@ -72,3 +72,17 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
         }
     }
 }
+
+/// Reads `name=value,name=value`.
+pub(crate) fn labels(text: Option<&str>) -> Result<Vec<(String, String)>, Error> {
+    let pairs = text.unwrap_or_default().split(',');
+    pairs
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| match pair.split_once('=') {
+            Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
+            None => Err(malformed(format!(
+                "{pair:?} is no label: name=value is expected"
+            ))),
+        })
+        .collect()
+}

@@ -5,7 +5,7 @@
 //! work too.
 //!
 //! * [`report`], [`stats`]: from single runs to a table or JSON
-//! * [`floor`]: raw wasmtime, raw fdatasync, a raw HTTP server
+//! * [`floor`]: raw wasmtime, raw fdatasync, the raw store, a raw HTTP server
 //! * [`load`]: callers in a closed loop: each asks again when it has its answer
 //! * [`child`]: a node as a process of its own
 //! * [`case`]: the cases
@@ -37,6 +37,8 @@ pub(crate) struct Plan {
     pub(crate) only: Vec<String>,
     /// The components under test.
     pub(crate) subjects: Vec<Subject>,
+    /// The guest that calls the services.
+    pub(crate) services: Subject,
     /// What they are asked.
     pub(crate) message: Message,
     /// Where nodes and floors write.
@@ -134,6 +136,8 @@ impl Bench {
             case::spawn::run(self, &subject, &raw).await?;
             case::asks::inside(self, &subject, &raw).await?;
         }
+        let services = self.plan.services.clone();
+        case::services::run(self, &services).await?;
         let mut servers = child::Servers::new(&self.plan);
         for subject in self.plan.subjects.clone() {
             case::asks::over_http(self, &subject, &mut servers).await?;
@@ -144,6 +148,8 @@ impl Bench {
         for subject in self.plan.subjects.clone() {
             case::start::run(self, &subject, &mut servers).await?;
         }
+        // Last, since the node has millions of rows then.
+        case::services::memory(self, &services, &mut servers).await?;
         Ok(())
     }
 

@@ -28,6 +28,13 @@ pub(crate) struct Bench {
         default_values = ["rust=target/guests/counter.wasm", "python=target/guests/counter_python.wasm"]
     )]
     actor: Vec<Named>,
+    /// The component that calls the services: `tests/guests/rust/program`
+    #[arg(
+        long,
+        value_name = "FILE",
+        default_value = "target/guests/program.wasm"
+    )]
+    services: PathBuf,
     /// The message type that the actors are asked with
     #[arg(long, value_name = "TYPE", default_value = "add")]
     msg_type: String,
@@ -89,6 +96,10 @@ impl Bench {
             keys: self.keys.into(),
             only: self.only,
             subjects,
+            services: read(&Named {
+                label: "program".into(),
+                file: self.services,
+            })?,
             message: Message {
                 msg_type: self.msg_type,
                 payload: self.payload,

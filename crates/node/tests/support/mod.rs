@@ -2,6 +2,8 @@
 
 #![allow(unreachable_pub, dead_code, missing_docs)]
 
+pub mod history;
+
 use bytes::Bytes;
 use plexspaces_core::{ActorId, Result, Scope};
 use plexspaces_node::{Deploy, Node, Options, Request};

@@ -2,4 +2,5 @@
 
 pub(crate) mod disk;
 pub(crate) mod http;
+pub(crate) mod store;
 pub(crate) mod wasm;
