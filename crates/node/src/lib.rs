@@ -9,7 +9,7 @@
 //! * [`actor`]: activation, turns, checkpoints, upgrades
 //! * [`keys`]: the bound on callers' message ids
 //! * [`messaging`]: sends, asks and spawns between actors
-//! * [`passivate`], [`recover`], [`sweep`]: idle actors, a node's start, expired rows
+//! * [`passivate`], [`recover`], [`sweep`], [`timers`]: idle actors, a node's start, expired rows, what is sent later
 
 mod actor;
 mod alarm;
@@ -26,6 +26,7 @@ mod recover;
 mod resident;
 mod shared;
 mod sweep;
+mod timers;
 mod waiting;
 
 pub use deploy::{Deploy, Deployed};
