@@ -48,6 +48,7 @@ pub(crate) fn start(shared: &Arc<Shared>) {
                 Err(error) => {
                     tracing::warn!("what is due was not sent: {error}");
                     task.live_from = Millis(0);
+                    shared.unpark.store(true, Ordering::SeqCst);
                     Some((Millis(0), AFTER_FAILURE))
                 }
             };
@@ -139,21 +140,24 @@ async fn send(
 ) -> Result<()> {
     let mut parking = Vec::new();
     let mut firing = Vec::new();
+    tell_broken(&look.broken);
     for due in look.due {
-        let to = due.receiver()?;
+        let (to, message) = match readable(&due) {
+            Ok(readable) => readable,
+            Err(error) => {
+                tell_broken(&[error]);
+                continue;
+            }
+        };
         let Ok(deployment) = shared.catalog.of(&to) else {
             parking.push(due);
             continue;
         };
         match place(shared, &due, &to, &deployment, full) {
             Some(slot) => {
-                let message = due.timer.message.clone().ok_or_else(|| {
-                    let text = format!("the timer {:?} has no message", due.row);
-                    Error::new(Code::Corrupt, text)
-                })?;
                 firing.push(Firing {
                     mailbox: mailbox::key(&to, shared.ticket()),
-                    content: mailbox_row(&message.try_into()?),
+                    content: mailbox_row(&message),
                     due,
                     to,
                     slot,
@@ -204,6 +208,22 @@ async fn send(
     Ok(())
 }
 
+/// Whom the message is for, and the message.
+fn readable(due: &Due) -> Result<(ActorId, Message)> {
+    let Some(message) = due.timer.message.clone() else {
+        let text = format!("the timer {:?} has no message", due.row);
+        return Err(Error::new(Code::Corrupt, text));
+    };
+    Ok((due.receiver()?, message.try_into()?))
+}
+
+/// One that cannot be read stops no other.
+fn tell_broken(errors: &[Error]) {
+    for error in errors {
+        tracing::error!(code = "PS5004", "a timer stays where it is: {error}");
+    }
+}
+
 /// A place in the receiver's mailbox, if nothing is before this one that has none.
 fn place(
     shared: &Arc<Shared>,
@@ -237,7 +257,10 @@ async fn unpark(shared: &Arc<Shared>) -> Result<Millis> {
         let mut stale = look.stale;
         let mut back = Vec::new();
         for due in look.due {
-            if shared.catalog.of(&due.receiver()?).is_ok() {
+            if due
+                .receiver()
+                .is_ok_and(|to| shared.catalog.of(&to).is_ok())
+            {
                 first = first.min(Millis(due.timer.at_ms));
                 back.push(due);
             }

@@ -40,7 +40,10 @@ async fn left(node: &Machine) -> (usize, usize) {
     let range = Path::node(Kind::Due).range();
     let snapshot = node.disk.snapshot();
     let entries = snapshot.scan(range, usize::MAX, Order::Forward).await;
-    (entries.expect("readable").len(), node.rows_of(Kind::Timer).await)
+    (
+        entries.expect("readable").len(),
+        node.rows_of(Kind::Timer).await,
+    )
 }
 
 async fn heard(node: &Machine, actor: &str, msg_type: &str) -> usize {
@@ -438,7 +441,7 @@ async fn bad_input_is_refused_with_a_value() {
             "NotFound",
         ),
         (
-            json!(["messaging.send_after", "program/b", "t", payload, 1]),
+            json!(["messaging.send_after", "small/b", "t", payload, 1]),
             "ResourceExhausted",
         ),
         (
