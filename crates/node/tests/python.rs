@@ -23,7 +23,7 @@ async fn registry_durability_and_timers_work_from_python() {
         true,
         [["calc/1", "calc/2"], ["calc/1"], "calc/1"],
         [true, false, null],
-        ["NotFound", "InvalidArgument"],
+        ["NotFound", "BadValue"],
     ]);
     assert_eq!(asked(&node, "registry").await, expected);
     let done = asked(&node, "durability").await;

@@ -253,6 +253,48 @@ async fn a_cancelled_timer_does_not_fire() {
     assert_eq!(heard(&node, "program/b", "no").await, 0);
 }
 
+/// Cancelling at the very moment when it fires: either it is cancelled, or it has fired, and whoever cancels is told which.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_timer_is_cancelled_or_fires_and_never_both() {
+    let node = node().await;
+    let (mut fires, mut cancelled) = (Vec::new(), 0);
+    for round in 0..120_u64 {
+        let text = format!("{round:03}");
+        let set = ["messaging.send_after", "program/b", "run"];
+        let calls = json!([[set[0], set[1], set[2], write(&text), round % 4]]);
+        let timer = values(&node, "program/a", calls).await.remove(0);
+        let cancel = json!([["messaging.cancel_timer", timer]]);
+        match values(&node, "program/a", cancel).await[0] == true {
+            true => cancelled += 1,
+            false => fires.push(text),
+        }
+    }
+    eventually("all others have fired", async || {
+        left(&node).await == (0, 0)
+    })
+    .await;
+    node.quiet().await;
+    assert_eq!(written(&node).await, fires);
+    println!("{cancelled} of 120 were cancelled");
+}
+
+/// A turn may take its time: what it sets counts from its commit.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delay_counts_from_the_commit() {
+    let node = node().await;
+    values(&node, "program/a", json!([["note", "warm"]])).await;
+    let calls = json!([
+        ["messaging.set_reminder", "r", "t", "", 3_600_000, 0],
+        ["repeat", 30_000, ["keyvalue.get", "k"]],
+    ]);
+    let before = wall_ms();
+    values(&node, "program/a", calls).await;
+    let took = wall_ms() - before;
+    assert!(took > 20, "the turn took {took} ms only: it shows nothing");
+    let set = due_ms(&node).await - 3_600_000;
+    assert!(set - before > took / 2, "{} of {took} ms", set - before);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failed_turn_sets_nothing() {
     let node = node().await;
