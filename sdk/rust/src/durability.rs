@@ -3,7 +3,9 @@
 use crate::bindings::plexspaces::actor::durability;
 use crate::{Context, Error};
 
-pub use crate::bindings::plexspaces::actor::durability::{JournalEntry, JournalPage, PersistedPage};
+pub use crate::bindings::plexspaces::actor::durability::{
+    JournalEntry, JournalPage, PersistedPage,
+};
 
 /// Asks for a checkpoint at the end of this turn. `failed-precondition` in an ephemeral actor or one that
 /// exports no [`Snapshot`](crate::Snapshot).

@@ -76,7 +76,13 @@ pub fn set_reminder(
     first: Duration,
     period: Duration,
 ) -> Result<(), Error> {
-    messaging::set_reminder(name, msg_type, payload, milliseconds(first), milliseconds(period))
+    messaging::set_reminder(
+        name,
+        msg_type,
+        payload,
+        milliseconds(first),
+        milliseconds(period),
+    )
 }
 
 /// Cancels a reminder of this actor, and says whether there was one.

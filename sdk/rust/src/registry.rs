@@ -92,7 +92,12 @@ impl Registry {
     }
 
     /// As [`register`].
-    pub fn register(&self, name: &str, address: &str, metadata: &[(&str, &str)]) -> Result<(), Error> {
+    pub fn register(
+        &self,
+        name: &str,
+        address: &str,
+        metadata: &[(&str, &str)],
+    ) -> Result<(), Error> {
         host::register(&self.0, name, address, &owned(metadata))
     }
 
@@ -140,5 +145,8 @@ impl Registry {
 }
 
 fn owned(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
-    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    pairs
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect()
 }
