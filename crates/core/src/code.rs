@@ -82,6 +82,7 @@ codes! {
     1019 QueueFull TryAgain ResourceExhausted "the queue is full",
     1020 LeaseLost Caller FailedPrecondition "the lease is not held any more",
     1021 EntryExists Caller AlreadyExists "there is such an entry already",
+    1024 TooManyTimers TryAgain ResourceExhausted "the actor has as many timers as it may",
     2001 NotWebAssembly Caller InvalidArgument "the upload is not WebAssembly",
     2002 CoreModule Caller InvalidArgument "the upload is a core module, not a component",
     2003 WrongWorld Caller InvalidArgument "the component does not fit the plexspaces:actor contract",

@@ -5,6 +5,9 @@ use bytes::Bytes;
 /// The sender's name of a message that came through the HTTP interface.
 pub const FROM_HTTP: &str = "$http";
 
+/// The sender's name of a reminder.
+pub const FROM_TIMER: &str = "$timer";
+
 /// How a message is delivered. Routing goes by this, never by the text of the message type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]

@@ -14,14 +14,25 @@ pub(crate) struct Alarm {
     /// `None` while the task looks, and when it knows of nothing.
     next: Mutex<Option<Millis>>,
     sooner: Notify,
+    /// The earliest that was set since it was last asked for.
+    earliest: Mutex<Option<Millis>>,
 }
 
 impl Alarm {
     /// Something is due at `at`: wakes the task if it would sleep longer. Called after the entry is committed.
     pub(crate) fn set(&self, at: Millis) {
+        {
+            let mut earliest = self.earliest.lock();
+            *earliest = Some(earliest.map_or(at, |earliest| earliest.min(at)));
+        }
         if self.next.lock().is_none_or(|next| at < next) {
             self.sooner.notify_one();
         }
+    }
+
+    /// The earliest that was set since this was last called: what is due before it is where it was.
+    pub(crate) fn take_earliest(&self) -> Option<Millis> {
+        self.earliest.lock().take()
     }
 
     /// Ends the sleep: there is no node any more.

@@ -121,6 +121,7 @@ impl Node {
         let added = shared.catalog.install(application.clone(), &scope, types);
         if !added.is_empty() {
             recover::messages(shared, Some((&scope, &added))).await?;
+            shared.unpark_timers();
         }
         Ok(Deployed {
             application: describe(shared, &application),

@@ -11,6 +11,7 @@
 //! * [`messaging`]: sends, asks and spawns between actors
 //! * [`waiting`]: turns that wait until something is there; [`operation`]: services for programs that are no actors
 //! * [`passivate`], [`recover`], [`sweep`]: idle actors, a node's start, expired rows
+//! * [`passivate`], [`recover`], [`sweep`], [`timers`]: idle actors, a node's start, expired rows, what is sent later
 
 mod actor;
 mod alarm;
@@ -28,6 +29,7 @@ mod recover;
 mod resident;
 mod shared;
 mod sweep;
+mod timers;
 mod waiting;
 
 pub use deploy::{Deploy, Deployed};

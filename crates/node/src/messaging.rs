@@ -58,6 +58,10 @@ impl Outside for Links {
         self.wait_for(turn, wait, attempt).await
     }
 
+    async fn arm(&self, turn: &mut Turn, timer: runtime::Timer) -> Result<u64> {
+        self.arm_timer(turn, timer).await
+    }
+
     async fn spawn(
         &self,
         turn: &mut Turn,
@@ -392,7 +396,7 @@ impl Links {
     ) -> Result<(), Abort> {
         let passed = turn.transaction.pass_strict().await;
         passed.map_err(Abort::Conflict)?;
-        let sealed = turn.seal(self.0.transaction(bounds), end);
+        let sealed = self.0.seal(turn, bounds, end).map_err(Abort::Error)?;
         match self.0.commit(sealed.batch).await {
             Ok(_) => {
                 sealed.held.committed();

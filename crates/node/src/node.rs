@@ -6,7 +6,7 @@ use crate::drive;
 use crate::lane::Lanes;
 use crate::resident::{Envelope, Origin, Told};
 use crate::shared::{Shared, wall};
-use crate::{passivate, recover, sweep};
+use crate::{passivate, recover, sweep, timers};
 use bytes::Bytes;
 use dashmap::DashMap;
 use plexspaces_core::batch::{Batch, Urgency};
@@ -163,6 +163,8 @@ impl Node {
             look: Arc::default(),
             rested: Notify::new(),
             expiring: Arc::default(),
+            timers: Arc::default(),
+            unpark: AtomicBool::new(true),
             closing: AtomicBool::new(false),
             gone: AtomicBool::new(false),
             deploying: tokio::sync::Mutex::new(()),
@@ -171,6 +173,7 @@ impl Node {
         recover::messages(&shared, None).await?;
         passivate::start(&shared);
         sweep::start(&shared);
+        timers::start(&shared);
         Ok(Node {
             id: options.node_id.into(),
             shared: Arc::new(Owned(shared)),

@@ -6,6 +6,7 @@
 use crate::actor::Actor;
 use crate::keys::Keys;
 use crate::shared::Shared;
+use crate::timers::Count;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use plexspaces_core::message::{Delivery, Message};
@@ -79,6 +80,8 @@ pub(crate) struct Resident {
     pub(crate) interrupt: Notify,
     /// How many ids of callers it remembers.
     pub(crate) keys: Keys,
+    /// How many timers it has, at most.
+    pub(crate) timers: Count,
 }
 
 #[derive(Default)]
@@ -106,6 +109,7 @@ impl Resident {
             state: Mutex::default(),
             interrupt: Notify::new(),
             keys: Keys::default(),
+            timers: Count::default(),
         })
     }
 

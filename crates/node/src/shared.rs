@@ -11,9 +11,10 @@ use dashmap::DashMap;
 use plexspaces_core::batch::Batch;
 use plexspaces_core::time::{Millis, Timeline};
 use plexspaces_core::{ActorId, Code, Error, Result};
-use plexspaces_runtime::{Modules, Outgoing};
+use plexspaces_runtime::{Modules, Outgoing, Sealed, Turn};
 use plexspaces_services::clock::Stamp;
-use plexspaces_services::{Bounds, Coordination, Transaction, expiry};
+use plexspaces_services::records::segment;
+use plexspaces_services::{Bounds, Coordination, Transaction, expiry, timers};
 use plexspaces_store::{Commit, Key, Store};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -43,6 +44,10 @@ pub(crate) struct Shared {
     pub(crate) rested: Notify,
     /// When the next row expires.
     pub(crate) expiring: Arc<Alarm>,
+    /// When the next timer is due.
+    pub(crate) timers: Arc<Alarm>,
+    /// Types were deployed whose timers may be parked.
+    pub(crate) unpark: AtomicBool,
     pub(crate) closing: AtomicBool,
     /// Nobody has the node any more: actors do not stay.
     pub(crate) gone: AtomicBool,
@@ -54,6 +59,7 @@ impl Drop for Shared {
         // The tasks that sleep find out that there is no node any more.
         self.look.over();
         self.expiring.over();
+        self.timers.over();
     }
 }
 
@@ -70,6 +76,23 @@ impl Shared {
 
     pub(crate) fn transaction(&self, bounds: Bounds) -> Transaction {
         Transaction::new(self.store.clone(), self.coordination.clone(), bounds)
+    }
+
+    /// Ends a turn's segment: gives what to commit now.
+    ///
+    /// # Errors
+    /// `PS5004`.
+    pub(crate) fn seal(
+        &self,
+        turn: &mut Turn,
+        bounds: Bounds,
+        end: segment::End,
+    ) -> Result<Sealed> {
+        let armed = std::mem::take(&mut turn.armed);
+        if !armed.is_empty() {
+            timers::date(turn.transaction.batch_mut(), &armed, self.now())?;
+        }
+        Ok(turn.seal(self.transaction(bounds), end))
     }
 
     /// Commits a batch, with the clock's row when it is due.
@@ -102,6 +125,9 @@ impl Shared {
     fn set_alarms(&self, due: Due) {
         if let Some(at) = due.expires {
             self.expiring.set(at);
+        }
+        if let Some(at) = due.timer {
+            self.timers.set(at);
         }
     }
 
@@ -203,12 +229,14 @@ impl Shared {
 /// When the first of what a batch lets fall due does so.
 struct Due {
     expires: Option<Millis>,
+    timer: Option<Millis>,
 }
 
 impl Due {
     fn of(batch: &Batch) -> Self {
         Due {
             expires: expiry::first_of(batch),
+            timer: timers::first_of(batch),
         }
     }
 }

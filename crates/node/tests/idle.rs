@@ -4,9 +4,10 @@ mod support;
 
 use plexspaces_node::{Node, Options};
 use plexspaces_store::{Fjall, FjallOptions, Store};
+use serde_json::json;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use support::{PATIENCE, ask, ask_with, cache, deploy, eventually, id, keyed};
+use support::{PATIENCE, ask, ask_with, cache, deploy, eventually, id, keyed, values};
 use tokio::task::JoinSet;
 
 const PASSIVE: usize = 10_000;
@@ -15,6 +16,9 @@ const HOT: usize = 7_000;
 /// How long an idle node is watched, and how much CPU time it may use meanwhile.
 const WATCHED: Duration = Duration::from_secs(1);
 const USED_MAX: Duration = Duration::from_millis(10);
+
+/// What the timer that fires has its receiver do.
+const FIRED: &str = r#"[["keyvalue.put", "fired", "x"]]"#;
 
 /// The CPU time that the threads of this process have used.
 fn used() -> Duration {
@@ -83,7 +87,36 @@ async fn an_idle_node_uses_no_cpu() {
         node.stats().actors_in_memory == 0
     })
     .await;
-    stays_idle("10,000 passive actors");
+    // What is due much later, and what waits for its receiver's type.
+    deploy(&node, "program", "[actors.program]\nidle_ms = 1\n").await;
+    let late = json!([
+        "messaging.set_reminder",
+        "r%",
+        "t",
+        "",
+        3_600_000,
+        3_600_000
+    ]);
+    let parked = json!(["messaging.send_after", "event/x", "t", "", 1_000]);
+    let fired = json!(["messaging.send_after", "program/b", "run", FIRED, 1_100]);
+    deploy(&node, "event", "").await;
+    values(
+        &node,
+        "program/a",
+        json!([["repeat", 1_000, late], parked, fired]),
+    )
+    .await;
+    node.undeploy("event-app").await.expect("undeployed");
+    let read = json!([["keyvalue.exists", "fired"]]);
+    eventually("the timer fires", || async {
+        values(&node, "program/b", read.clone()).await[0] == true
+    })
+    .await;
+    eventually("all are passive again", || async {
+        node.stats().actors_in_memory == 0
+    })
+    .await;
+    stays_idle("10,000 passive actors and 1,001 timers");
 
     spawn(&node, "ledger", HOT).await;
     // A reply that expires, and a message that was given up.

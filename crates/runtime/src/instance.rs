@@ -9,7 +9,7 @@ use crate::failure::{Failure, classify, instantiation};
 use crate::host::{HostState, from_wit};
 use crate::limits::{LimitHit, Limiter};
 use crate::module::{ExportResult, MessageParams, Module, StartArgument, Transition};
-use crate::outside::{Abort, Ask, Attempt, Outside, Wait};
+use crate::outside::{Abort, Ask, Attempt, Outside, Timer, Wait};
 use crate::pace;
 use crate::turn::{Start as TurnStart, Turn};
 use crate::wasi::Wasi;
@@ -398,6 +398,10 @@ impl Outside for Nobody {
         _: &mut dyn Attempt,
     ) -> Result<Result<bool>, Abort> {
         Ok(nobody())
+    }
+
+    async fn arm(&self, _: &mut Turn, _: Timer) -> Result<u64> {
+        nobody()
     }
 
     async fn spawn(&self, _: &mut Turn, _: &str, _: Option<&str>, _: Bytes) -> Result<ActorId> {

@@ -33,5 +33,5 @@ pub use engine::{Engine, INSTANCES_MAX};
 pub use failure::Failure;
 pub use instance::{Answer, Instance, Setup, Start};
 pub use module::Module;
-pub use outside::{Abort, Ask, Attempt, Outside, Tried, Wait};
+pub use outside::{Abort, Ask, Attempt, Outside, Timer, Tried, Wait, Which};
 pub use turn::{Outgoing, Rights, Sealed, Start as TurnStart, Turn};

@@ -26,6 +26,30 @@ pub struct Ask {
     pub arguments: u64,
 }
 
+/// A message that an actor wants sent later.
+#[derive(Clone, Debug)]
+pub struct Timer {
+    /// A timer for an actor, or a reminder for oneself.
+    pub which: Which,
+    /// What the author calls the message.
+    pub msg_type: String,
+    /// What it carries.
+    pub payload: Bytes,
+    /// When it is sent first, in milliseconds after the turn's commit.
+    pub delay_ms: u64,
+    /// The time between two of it, in milliseconds; 0 = once.
+    pub period_ms: u64,
+}
+
+/// What kind of [`Timer`].
+#[derive(Clone, Debug)]
+pub enum Which {
+    /// Sent to the actor with this id, as the guest wrote it.
+    To(String),
+    /// A reminder of this name.
+    Reminder(String),
+}
+
 /// Something that a turn waits for until it is there.
 pub struct Wait {
     /// The host call's name and the digest of its arguments, for the journal's record of the wait.
@@ -104,6 +128,12 @@ pub trait Outside: Send + Sync {
         wait: Wait,
         attempt: &mut dyn Attempt,
     ) -> Result<Result<bool>, Abort>;
+
+    /// Buffers the setting of a timer; gives its number.
+    ///
+    /// # Errors
+    /// Values for the guest, or a fault of the store.
+    async fn arm(&self, turn: &mut Turn, timer: Timer) -> Result<u64>;
 
     /// Buffers the making of an actor.
     ///

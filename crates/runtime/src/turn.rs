@@ -10,6 +10,7 @@ use plexspaces_core::batch::Batch;
 use plexspaces_core::time::Millis;
 use plexspaces_core::{ActorId, Code, Error, Result, Scope};
 use plexspaces_services::records::{self, HostCall, Segment, host_call, segment};
+use plexspaces_services::timers::Armed;
 use plexspaces_services::tuplespace::TupleId;
 use plexspaces_services::{Held, Transaction};
 use plexspaces_store::Key;
@@ -50,6 +51,8 @@ pub struct Turn {
     pub transaction: Transaction,
     /// Messages and stops to hand over after the commit.
     pub outgoing: Vec<Outgoing>,
+    /// Timers to be dated by the time of the commit.
+    pub armed: Vec<Armed>,
     /// The guest asked for a checkpoint.
     pub checkpoint: bool,
     /// What the guest may do.
@@ -131,6 +134,7 @@ impl Turn {
             sequence: start.sequence,
             transaction: start.transaction,
             outgoing: Vec::new(),
+            armed: Vec::new(),
             checkpoint: false,
             rights: start.rights,
             bytes_max: start.bytes_max,

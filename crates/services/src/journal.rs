@@ -9,13 +9,19 @@
 //! after it. Turns before it are kept for inspection up to a bound, with the checkpoint before the oldest.
 
 use crate::fault;
-use crate::records::{ActorRow, Checkpoint, Restored, Segment, decode, encode};
+use crate::records::{
+    ActorRow, Checkpoint, JournalEntry, Outcome, Restored, Segment, decode, encode, outcome,
+    segment,
+};
 use crate::scopes::just_after;
+use crate::transaction::Transaction;
 use bytes::Bytes;
 use plexspaces_core::batch::{Batch, Version};
 use plexspaces_core::{ActorId, Code, Error, Result};
 use plexspaces_store::key::{self, Element, Kind, Path};
 use plexspaces_store::{Key, Order, Snapshot};
+use prost::Message as _;
+use std::ops::Range;
 
 fn path(id: &ActorId, kind: Kind) -> Path {
     Path::scope(id.scope().tenant(), id.scope().namespace(), kind)
@@ -145,6 +151,78 @@ pub async fn turns(snapshot: &dyn Snapshot, id: &ActorId, from: u64) -> Result<V
         }
     }
 }
+
+/// Some finished turns of an actor.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Excerpt {
+    /// The turns, in order.
+    pub entries: Vec<JournalEntry>,
+    /// The sequence to go on from; `None` when the range is done.
+    pub next: Option<u64>,
+}
+
+/// The finished turns with a sequence in `range`: up to `limit`, and no more bytes than `bytes_max`, but at least one.
+///
+/// # Errors
+/// A fault of the store, or `PS5004`.
+pub async fn excerpt(
+    transaction: &mut Transaction,
+    id: &ActorId,
+    range: Range<u64>,
+    limit: usize,
+    bytes_max: u64,
+) -> Result<Excerpt> {
+    let mut excerpt = Excerpt::default();
+    let (mut bytes, mut begun) = (0, None::<JournalEntry>);
+    let mut rows = segment_key(id, range.start, 0)..segment_key(id, range.end, 0);
+    while rows.start < rows.end {
+        let found = transaction.scan(rows.clone(), EXCERPT_PAGE).await?;
+        if found.len() < EXCERPT_PAGE {
+            rows.start = rows.end.clone();
+        }
+        for (key, value) in found {
+            if rows.start < rows.end {
+                rows.start = just_after(&key);
+            }
+            let (sequence, _) = numbers(&key)?;
+            let segment: Segment = decode(&key, &value)?;
+            let mut entry = match (segment.message, begun.take()) {
+                (Some(message), _) => JournalEntry {
+                    sequence,
+                    from: message.from,
+                    msg_type: message.msg_type,
+                    payload: message.payload,
+                    ..JournalEntry::default()
+                },
+                (None, Some(begun)) => begun,
+                // The turn began before history was trimmed.
+                (None, None) => continue,
+            };
+            entry.at_ms = segment.time_ms;
+            entry.outcome = match segment.end {
+                Some(segment::End::Done(done)) => Some((&Ok(done.reply)).into()),
+                Some(segment::End::Failed(failed)) => Some(Outcome {
+                    result: failed.error.map(outcome::Result::Error),
+                }),
+                Some(segment::End::Wait(_)) | None => {
+                    begun = Some(entry);
+                    continue;
+                }
+            };
+            bytes += entry.encoded_len() as u64;
+            let full = bytes > bytes_max && !excerpt.entries.is_empty();
+            if full || excerpt.entries.len() == limit {
+                excerpt.next = Some(sequence);
+                return Ok(excerpt);
+            }
+            excerpt.entries.push(entry);
+        }
+    }
+    Ok(excerpt)
+}
+
+/// How many rows one page of an excerpt has: each may be large.
+const EXCERPT_PAGE: usize = 32;
 
 /// Adds a checkpoint to `batch`.
 pub fn put_checkpoint(batch: &mut Batch, id: &ActorId, checkpoint: &Checkpoint) {

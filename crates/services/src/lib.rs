@@ -7,6 +7,7 @@
 //! * [`transaction`]: how a turn reads and writes; [`reservations`], [`waiters`]: how turns keep out of each other's way
 //! * [`tuplespace`]: Linda's tuples; [`keyvalue`]: values by key
 //! * [`mailbox`], [`waits`], [`dead_letters`]: messages between actors
+//! * [`timers`]: messages that are sent later; [`registry`]: services by name; [`persisted`]: what actors keep for themselves
 //! * [`journal`]: actors, their turns and checkpoints
 //! * [`dedup`]: replies to message ids that callers gave; [`expiry`]: rows that go away by themselves
 //! * [`applications`]: applications, deployments, modules
@@ -23,9 +24,12 @@ pub mod expiry;
 pub mod journal;
 pub mod keyvalue;
 pub mod mailbox;
+pub mod persisted;
 pub mod records;
+pub mod registry;
 pub mod reservations;
 pub mod scopes;
+pub mod timers;
 pub mod transaction;
 pub mod tuplespace;
 pub mod waiters;

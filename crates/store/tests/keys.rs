@@ -20,6 +20,7 @@ fn the_bytes_of_every_kind_never_change() {
         (node(Kind::Scope), b"\0\x15\x05\x02x\0"),
         (node(Kind::Expiry), b"\0\x15\x06\x02x\0"),
         (node(Kind::Clock), b"\0\x15\x07\x02x\0"),
+        (node(Kind::Due), b"\0\x15\x08\x02x\0"),
         (
             scoped(Kind::Actor),
             b"\x02acme\0\x02shop\0\x15\x10\x02cart\0\x15\x2A",
@@ -59,6 +60,18 @@ fn the_bytes_of_every_kind_never_change() {
         (
             scoped(Kind::KeyValue),
             b"\x02acme\0\x02shop\0\x15\x21\x02cart\0\x15\x2A",
+        ),
+        (
+            scoped(Kind::Timer),
+            b"\x02acme\0\x02shop\0\x15\x2C\x02cart\0\x15\x2A",
+        ),
+        (
+            scoped(Kind::Registration),
+            b"\x02acme\0\x02shop\0\x15\x2D\x02cart\0\x15\x2A",
+        ),
+        (
+            scoped(Kind::Persisted),
+            b"\x02acme\0\x02shop\0\x15\x2E\x02cart\0\x15\x2A",
         ),
     ];
     for ((key, bytes), kind) in golden.into_iter().zip(Kind::ALL) {

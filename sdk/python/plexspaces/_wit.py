@@ -6,13 +6,14 @@ from typing import Any, Callable
 
 try:
     from componentize_py_types import Err
-    from wit_world.imports import durability, keyvalue, logging, messaging, system, tuplespace, types
+    from wit_world.imports import durability, keyvalue, logging, messaging, registry, system, tuplespace, types
 
     _modules: dict[str, Any] = {
         "durability": durability,
         "keyvalue": keyvalue,
         "logging": logging,
         "messaging": messaging,
+        "registry": registry,
         "system": system,
         "tuplespace": tuplespace,
         "types": types,

@@ -4,10 +4,10 @@
 //!
 //! * [`actor`](mod@actor): the traits to implement and, at the crate's root, the [`actor!`] macro that exports them.
 //! * [`error`](mod@error): failures as values, in both directions.
-//! * [`messaging`]: send, ask, spawn, stop.
+//! * [`messaging`]: send, ask, spawn, stop, timers and reminders. [`registry`]: services by name.
 //! * [`tuplespace`]: tuples, patterns, [`tuple!`] and [`pattern!`]. [`keyvalue`]: values by key.
 //! * [`context`](mod@context): whose data a call touches.
-//! * [`durability`], [`system`], [`log`]: checkpoints, time and randomness, the node's log.
+//! * [`durability`], [`system`], [`log`]: checkpoints, persisted values and the journal, time and randomness, the node's log.
 
 pub mod actor;
 #[doc(hidden)]
@@ -20,6 +20,7 @@ pub mod export;
 pub mod keyvalue;
 pub mod log;
 pub mod messaging;
+pub mod registry;
 pub mod system;
 pub mod tuplespace;
 
@@ -33,9 +34,9 @@ pub use tuplespace::{PatternField, Value};
 /// Everything that an actor usually needs: `use plexspaces_sdk::prelude::*;`.
 pub mod prelude {
     pub use crate::{
-        Activation, Context, Error, ErrorCode, GenEvent, GenFsm, GenServer, MessageHandler, PatternField,
-        Snapshot, Termination, Transition, Value, actor, debug, error, info, keyvalue, messaging, pattern,
-        system, trace, tuple, tuplespace, warn,
+        Activation, Context, Error, ErrorCode, GenEvent, GenFsm, GenServer, MessageHandler,
+        PatternField, Snapshot, Termination, Transition, Value, actor, debug, durability, error,
+        info, keyvalue, messaging, pattern, registry, system, trace, tuple, tuplespace, warn,
     };
 }
 

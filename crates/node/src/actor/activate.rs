@@ -217,10 +217,9 @@ impl Actor {
         }
         let mut turn = turn.expect("begun above");
         let time = turn.time();
-        let sealed = turn.seal(
-            shared.transaction(bounds(&life.deployment)),
-            segment::End::Done(Done::default()),
-        );
+        let end = segment::End::Done(Done::default());
+        let sealed = shared.seal(&mut turn, bounds(&life.deployment), end);
+        let sealed = sealed.map_err(Failed::fault)?;
         let mut batch = sealed.batch;
         if !life.deployment.ephemeral {
             life.row = ActorRow {

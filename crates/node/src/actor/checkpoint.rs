@@ -151,13 +151,12 @@ impl Actor {
             match done {
                 Ok(()) => {
                     let fsm_state = life.fsm_state.clone();
-                    let sealed = turn.seal(
-                        shared.transaction(bounds(&life.deployment)),
-                        segment::End::Done(Done {
-                            reply: Bytes::new(),
-                            fsm_state,
-                        }),
-                    );
+                    let end = segment::End::Done(Done {
+                        reply: Bytes::new(),
+                        fsm_state,
+                    });
+                    let sealed = shared.seal(&mut turn, bounds(&life.deployment), end);
+                    let sealed = sealed.map_err(Failed::fault)?;
                     batch = sealed.batch;
                     outgoing = sealed.outgoing;
                     life.next = sequence + 1;

@@ -191,7 +191,8 @@ impl Actor {
             reply: answer.reply.clone(),
             fsm_state: fsm_state.clone(),
         });
-        let sealed = turn.seal(shared.transaction(bounds(&life.deployment)), end);
+        let sealed = shared.seal(&mut turn, bounds(&life.deployment), end);
+        let sealed = sealed.map_err(Failed::fault)?;
         let mut batch = sealed.batch;
         let checkpoint = if due {
             self.snapshot(&mut batch, sequence, time, &fsm_state)

@@ -1,7 +1,7 @@
 //! `messaging`: other actors, through the node.
 
 use super::{Call, HostState, answered, journaled, record, record_error, to_wit};
-use crate::bindings::plexspaces::actor::messaging::{Host, SpawnOptions};
+use crate::bindings::plexspaces::actor::messaging::{Host, ReminderPage, SpawnOptions};
 use crate::outside::Ask;
 use crate::turn::{Arguments, Rights};
 use std::time::Duration;
@@ -92,5 +92,38 @@ impl Host for HostState {
         let arguments = Arguments::new().text(&id).text(&reason).digest();
         journaled!(self, "messaging.stop-actor", All, arguments, |turn| outside
             .stop(turn, &id, &reason))
+    }
+
+    async fn send_after(
+        &mut self,
+        to: String,
+        msg_type: String,
+        payload: Vec<u8>,
+        delay: u64,
+    ) -> Call<u64> {
+        self.set_timer(to, msg_type, payload, delay).await
+    }
+
+    async fn cancel_timer(&mut self, id: u64) -> Call<bool> {
+        self.remove_timer(id).await
+    }
+
+    async fn set_reminder(
+        &mut self,
+        name: String,
+        msg_type: String,
+        payload: Vec<u8>,
+        first: u64,
+        period: u64,
+    ) -> Call<()> {
+        self.remind(name, msg_type, payload, first, period).await
+    }
+
+    async fn cancel_reminder(&mut self, name: String) -> Call<bool> {
+        self.remove_reminder(name).await
+    }
+
+    async fn list_reminders(&mut self, cursor: Option<String>, limit: u32) -> Call<ReminderPage> {
+        self.reminders(cursor, limit).await
     }
 }

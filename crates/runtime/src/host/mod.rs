@@ -8,7 +8,9 @@ mod keyvalue;
 mod logging;
 mod messaging;
 mod recorded;
+mod registry;
 mod system;
+mod timers;
 mod tuplespace;
 mod waiting;
 

@@ -20,6 +20,8 @@ pub enum Kind {
     Expiry = 6,
     /// The newest time that the store knows.
     Clock = 7,
+    /// When a timer is due.
+    Due = 8,
     /// An actor's record.
     Actor = 16,
     /// An actor's state at one of its turns.
@@ -40,6 +42,12 @@ pub enum Kind {
     Tuple = 32,
     /// A value of the key-value store.
     KeyValue = 33,
+    /// A message that an actor gets later.
+    Timer = 44,
+    /// A service's entry in the registry.
+    Registration = 45,
+    /// A value that a durable actor keeps for itself.
+    Persisted = 46,
 }
 
 impl Kind {
@@ -52,6 +60,7 @@ impl Kind {
         Kind::Scope,
         Kind::Expiry,
         Kind::Clock,
+        Kind::Due,
         Kind::Actor,
         Kind::Checkpoint,
         Kind::Journal,
@@ -62,6 +71,9 @@ impl Kind {
         Kind::Restored,
         Kind::Tuple,
         Kind::KeyValue,
+        Kind::Timer,
+        Kind::Registration,
+        Kind::Persisted,
     ];
 
     /// The kind with this number, if there is one.

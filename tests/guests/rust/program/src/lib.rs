@@ -13,7 +13,10 @@
 //! | `fail` | text | ends the program with an error: the turn is undone |
 //! | `trap` | | panics: the turn is undone and the instance is lost |
 
+mod durability;
 mod keyvalue;
+mod messaging;
+mod registry;
 mod tuplespace;
 
 use plexspaces_sdk::prelude::*;
@@ -101,7 +104,10 @@ impl Program {
             "repeat" => self.repeat(arguments),
             "trap" => panic!("a trap, as asked"),
             _ => match operation.split_once('.') {
+                Some(("durability", function)) => durability::call(function, arguments),
                 Some(("keyvalue", function)) => keyvalue::call(function, arguments),
+                Some(("messaging", function)) => messaging::call(function, arguments),
+                Some(("registry", function)) => registry::call(function, arguments),
                 Some(("tuplespace", function)) => tuplespace::call(function, arguments),
                 _ => Err(unknown(operation)),
             },
