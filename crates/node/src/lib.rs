@@ -10,7 +10,6 @@
 //! * [`keys`]: the bound on callers' message ids
 //! * [`messaging`]: sends, asks and spawns between actors
 //! * [`waiting`]: turns that wait until something is there; [`operation`]: services for programs that are no actors
-//! * [`passivate`], [`recover`], [`sweep`]: idle actors, a node's start, expired rows
 //! * [`passivate`], [`recover`], [`sweep`], [`timers`]: idle actors, a node's start, expired rows, what is sent later
 
 mod actor;
