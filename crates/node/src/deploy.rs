@@ -121,6 +121,8 @@ impl Node {
         let added = shared.catalog.install(application.clone(), &scope, types);
         if !added.is_empty() {
             recover::messages(shared, Some((&scope, &added))).await?;
+            // What was published for their actors waits as well.
+            shared.coordination.feeds.wake_all();
         }
         Ok(Deployed {
             application: describe(shared, &application),

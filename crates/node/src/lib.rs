@@ -9,6 +9,7 @@
 //! * [`actor`]: activation, turns, checkpoints, upgrades
 //! * [`keys`]: the bound on callers' message ids
 //! * [`messaging`]: sends, asks and spawns between actors
+//! * [`feeds`]: what is published reaches its subscribers
 //! * [`passivate`], [`recover`], [`sweep`]: idle actors, a node's start, expired rows
 
 mod actor;
@@ -16,6 +17,7 @@ mod alarm;
 mod catalog;
 mod deploy;
 mod drive;
+mod feeds;
 mod keys;
 mod lane;
 mod manifest;

@@ -6,6 +6,7 @@
 //!
 //! * [`transaction`]: how a turn reads and writes; [`reservations`], [`waiters`]: how turns keep out of each other's way
 //! * [`tuplespace`]: Linda's tuples; [`keyvalue`]: values by key
+//! * [`feeds`]: what is published once and reaches every subscriber: [`topics`], process [`groups`], [`watches`]
 //! * [`mailbox`], [`waits`], [`dead_letters`]: messages between actors
 //! * [`journal`]: actors, their turns and checkpoints
 //! * [`dedup`]: replies to message ids that callers gave; [`expiry`]: rows that go away by themselves
@@ -20,16 +21,20 @@ pub mod coordination;
 pub mod dead_letters;
 pub mod dedup;
 pub mod expiry;
+pub mod feeds;
+pub mod groups;
 pub mod journal;
 pub mod keyvalue;
 pub mod mailbox;
 pub mod records;
 pub mod reservations;
 pub mod scopes;
+pub mod topics;
 pub mod transaction;
 pub mod tuplespace;
 pub mod waiters;
 pub mod waits;
+pub mod watches;
 
 pub use coordination::Coordination;
 pub use transaction::{Bounds, Held, Transaction};

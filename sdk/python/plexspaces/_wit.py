@@ -6,13 +6,25 @@ from typing import Any, Callable
 
 try:
     from componentize_py_types import Err
-    from wit_world.imports import durability, keyvalue, logging, messaging, system, tuplespace, types
+    from wit_world.imports import (
+        channels,
+        durability,
+        keyvalue,
+        logging,
+        messaging,
+        process_groups,
+        system,
+        tuplespace,
+        types,
+    )
 
     _modules: dict[str, Any] = {
+        "channels": channels,
         "durability": durability,
         "keyvalue": keyvalue,
         "logging": logging,
         "messaging": messaging,
+        "process_groups": process_groups,
         "system": system,
         "tuplespace": tuplespace,
         "types": types,

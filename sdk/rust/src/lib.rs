@@ -6,20 +6,24 @@
 //! * [`error`](mod@error): failures as values, in both directions.
 //! * [`messaging`]: send, ask, spawn, stop.
 //! * [`tuplespace`]: tuples, patterns, [`tuple!`] and [`pattern!`]. [`keyvalue`]: values by key.
+//! * [`channels`]: topics. [`process_groups`]: actors that are reached together. [`event`]: what infos say in their type.
 //! * [`context`](mod@context): whose data a call touches.
 //! * [`durability`], [`system`], [`log`]: checkpoints, time and randomness, the node's log.
 
 pub mod actor;
 #[doc(hidden)]
 pub mod bindings;
+pub mod channels;
 pub mod context;
 pub mod durability;
 pub mod error;
+pub mod event;
 #[doc(hidden)]
 pub mod export;
 pub mod keyvalue;
 pub mod log;
 pub mod messaging;
+pub mod process_groups;
 pub mod system;
 pub mod tuplespace;
 
@@ -28,14 +32,15 @@ pub use actor::{
 };
 pub use context::Context;
 pub use error::{Error, ErrorCode};
+pub use event::Event;
 pub use tuplespace::{PatternField, Value};
 
 /// Everything that an actor usually needs: `use plexspaces_sdk::prelude::*;`.
 pub mod prelude {
     pub use crate::{
-        Activation, Context, Error, ErrorCode, GenEvent, GenFsm, GenServer, MessageHandler, PatternField,
-        Snapshot, Termination, Transition, Value, actor, debug, error, info, keyvalue, messaging, pattern,
-        system, trace, tuple, tuplespace, warn,
+        Activation, Context, Error, ErrorCode, Event, GenEvent, GenFsm, GenServer, MessageHandler, PatternField,
+        Snapshot, Termination, Transition, Value, actor, channels, debug, error, info, keyvalue, messaging, pattern,
+        process_groups, system, trace, tuple, tuplespace, warn,
     };
 }
 

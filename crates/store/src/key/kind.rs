@@ -40,6 +40,14 @@ pub enum Kind {
     Tuple = 32,
     /// A value of the key-value store.
     KeyValue = 33,
+    /// Something published that subscribers are to get.
+    Feed = 34,
+    /// Who gets what is published in a feed.
+    Subscription = 35,
+    /// A process group.
+    Group = 38,
+    /// A member of a process group.
+    Member = 39,
 }
 
 impl Kind {
@@ -62,6 +70,10 @@ impl Kind {
         Kind::Restored,
         Kind::Tuple,
         Kind::KeyValue,
+        Kind::Feed,
+        Kind::Subscription,
+        Kind::Group,
+        Kind::Member,
     ];
 
     /// The kind with this number, if there is one.

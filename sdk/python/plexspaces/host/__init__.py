@@ -5,6 +5,11 @@ argument, and without one work on the actor's own tenant and namespace. What a t
 when the turn succeeds, all of it or nothing.
 """
 
+from ._channels import (
+    channels_publish_to_topic,
+    channels_subscribe_to_topic,
+    channels_unsubscribe_from_topic,
+)
 from ._durability import (
     durability_checkpoint,
     durability_get_sequence,
@@ -21,6 +26,8 @@ from ._keyvalue import (
     keyvalue_list_page,
     keyvalue_compare_and_swap,
     keyvalue_increment,
+    keyvalue_watch,
+    keyvalue_unwatch,
 )
 from ._logging import (
     log,
@@ -37,6 +44,15 @@ from ._messaging import (
     self_id,
     stop_actor,
 )
+from ._process_groups import (
+    MemberPage,
+    process_groups_create_group,
+    process_groups_join_group,
+    process_groups_leave_group,
+    process_groups_get_members,
+    process_groups_members_page,
+    process_groups_publish_to_group,
+)
 from ._system import (
     system_now,
     system_monotonic,
@@ -48,11 +64,18 @@ from ._tuplespace import (
     tuplespace_take,
     tuplespace_read_all,
     tuplespace_count,
+    tuplespace_subscribe,
+    tuplespace_unsubscribe,
+    tuplespace_received,
 )
 
 __all__ = [
     "KeyPage",
+    "MemberPage",
     "ask_message",
+    "channels_publish_to_topic",
+    "channels_subscribe_to_topic",
+    "channels_unsubscribe_from_topic",
     "durability_checkpoint",
     "durability_get_sequence",
     "durability_is_replaying",
@@ -65,12 +88,20 @@ __all__ = [
     "keyvalue_list_page",
     "keyvalue_put",
     "keyvalue_put_with_ttl",
+    "keyvalue_unwatch",
+    "keyvalue_watch",
     "log",
     "log_debug",
     "log_error",
     "log_info",
     "log_trace",
     "log_warn",
+    "process_groups_create_group",
+    "process_groups_get_members",
+    "process_groups_join_group",
+    "process_groups_leave_group",
+    "process_groups_members_page",
+    "process_groups_publish_to_group",
     "self_id",
     "send_message",
     "spawn_actor",
@@ -81,6 +112,9 @@ __all__ = [
     "tuplespace_count",
     "tuplespace_read",
     "tuplespace_read_all",
+    "tuplespace_received",
+    "tuplespace_subscribe",
     "tuplespace_take",
+    "tuplespace_unsubscribe",
     "tuplespace_write",
 ]
