@@ -118,3 +118,39 @@ fn attributes(attributes: Vec<(String, String)>) -> Vec<Detail> {
 pub(crate) fn lines(parts: &[&str]) -> String {
     parts.join("\n").trim_end_matches('\n').to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Bounds, Coordination};
+    use plexspaces_store::Memory;
+    use std::sync::Arc;
+
+    #[test]
+    fn a_message_over_the_publishers_limit_is_refused_before_any_effect() {
+        let bounds = Bounds {
+            effects: 10,
+            batch_bytes: 1 << 20,
+        };
+        let store = Arc::new(Memory::open());
+        let mut transaction = Transaction::new(store, Arc::new(Coordination::default()), bounds);
+        let scope = Scope::new("t", "n").expect("valid");
+        let from = ActorId::parse(&scope, "a/1").expect("valid");
+        let message = |bytes: usize| Publication {
+            msg_type: String::new(),
+            payload: vec![0; bytes].into(),
+            attributes: Vec::new(),
+        };
+        let error = publish(&mut transaction, &scope, "t", &from, message(101), 100);
+        assert_eq!(error.expect_err("refused").code, Code::MessageTooLarge);
+        assert_eq!(transaction.effects(), 0);
+        publish(&mut transaction, &scope, "t", &from, message(100), 100).expect("buffered");
+        assert_eq!(transaction.effects(), 1);
+    }
+
+    #[test]
+    fn empty_lines_at_the_end_are_left_out() {
+        assert_eq!(lines(&["$group:g", "", "x"]), "$group:g\n\nx");
+        assert_eq!(lines(&["$group:g", "", ""]), "$group:g");
+    }
+}

@@ -10,6 +10,7 @@
 //! | `notes` | | the notes |
 //! | `inbox` | | the messages `[from, type, payload]` that came otherwise than by `run`, and forgets them; tuples as JSON |
 //! | `heard` | | how many there are, without forgetting them |
+//! | `stop_actor` | id, reason | stops an actor |
 //! | `repeat` | n, call | the call n times, `%` in its texts being the number; gives the last result |
 //! | `fail` | text | ends the program with an error: the turn is undone |
 //! | `trap` | | panics: the turn is undone and the instance is lost |
@@ -104,6 +105,7 @@ impl Program {
             }
             "notes" => Ok(json!(self.notes)),
             "inbox" => Ok(json!(std::mem::take(&mut self.inbox))),
+            "stop_actor" => Ok(json!(messaging::stop_actor(arguments.text(0)?, arguments.text(1)?)?)),
             "heard" => Ok(json!(self.inbox.len())),
             "repeat" => self.repeat(arguments),
             "trap" => panic!("a trap, as asked"),
