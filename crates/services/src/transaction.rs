@@ -6,7 +6,8 @@
 
 use crate::coordination::Coordination;
 use crate::fault;
-use crate::feeds::table::{OnTheirWay, Wanted};
+use crate::feeds::table::Wanted;
+use crate::feeds::way::OnTheirWay;
 use crate::feeds::{Feed, Feeds, Filter, Subscription};
 use crate::records::FeedRow;
 use crate::reservations::{Owner, Reservation};

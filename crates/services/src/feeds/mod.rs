@@ -12,15 +12,18 @@
 //!
 //! * this file: names, keys, and what turns do
 //! * [`table`]: what is in memory: who subscribes, what is on its way, which feeds have something to deliver
+//! * `way`: what a transaction holds of feeds until it has committed
 //! * [`filter`]: who wants what
 //! * [`delivery`]: what the pump reads and writes
 
 pub mod delivery;
 pub mod filter;
 pub mod table;
+pub(crate) mod way;
 
 pub use filter::{Condition, Filter, Test};
-pub use table::{Feeds, Rest, Wake};
+pub use table::{Feeds, Rest};
+pub use way::Wake;
 
 use crate::records::{FeedRow, SubscriptionEnd, SubscriptionRow, decode, encode};
 use crate::transaction::Transaction;

@@ -17,7 +17,6 @@ pub fn call(function: &str, a: &Arguments<'_>) -> Result<Json, Error> {
         "subscribe" => json!(tuplespace::subscribe(pattern(a)?)?),
         "unsubscribe" => json!(tuplespace::unsubscribe(a.text(0)?)?),
         "received" => found(Some(tuplespace::received(a.text(0)?.as_bytes())?)),
-        "received" => found(Some(tuplespace::received(a.text(0)?.as_bytes())?)),
         _ => return Err(unknown(function)),
     })
 }
