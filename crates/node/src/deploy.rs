@@ -122,6 +122,8 @@ impl Node {
         if !added.is_empty() {
             recover::messages(shared, Some((&scope, &added))).await?;
             shared.unpark_timers();
+            // What was published for their actors waits as well.
+            shared.coordination.feeds.wake_all();
         }
         Ok(Deployed {
             application: describe(shared, &application),

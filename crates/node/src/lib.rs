@@ -11,12 +11,14 @@
 //! * [`messaging`]: sends, asks and spawns between actors
 //! * [`waiting`]: turns that wait until something is there; [`operation`]: services for programs that are no actors
 //! * [`passivate`], [`recover`], [`sweep`], [`timers`]: idle actors, a node's start, expired rows, what is sent later
+//! * [`feeds`]: what is published reaches its subscribers
 
 mod actor;
 mod alarm;
 mod catalog;
 mod deploy;
 mod drive;
+mod feeds;
 mod keys;
 mod lane;
 mod manifest;

@@ -6,7 +6,7 @@ use crate::drive;
 use crate::lane::Lanes;
 use crate::resident::{Envelope, Origin, Told};
 use crate::shared::{Shared, wall};
-use crate::{passivate, recover, sweep, timers};
+use crate::{feeds, passivate, recover, sweep, timers};
 use bytes::Bytes;
 use dashmap::DashMap;
 use plexspaces_core::batch::{Batch, Urgency};
@@ -17,7 +17,7 @@ use plexspaces_runtime::{Engine, Modules};
 use plexspaces_services::clock::Stamp;
 use plexspaces_services::dedup::{self, CallerId};
 use plexspaces_services::records::{MailboxRow, encode};
-use plexspaces_services::{clock, fault, mailbox};
+use plexspaces_services::{Coordination, clock, fault, mailbox};
 use plexspaces_store::{Key, Store};
 use serde::Serialize;
 use std::ops::Deref;
@@ -147,21 +147,25 @@ impl Node {
         let modules = Modules::open(engine, &options.cache).map_err(unusable)?;
         let newest = clock::newest(options.store.snapshot().as_ref()).await?;
         let threads = std::thread::available_parallelism().map_or(2, usize::from);
+        let timeline = Arc::new(Timeline::after(newest));
+        let tickets = timeline.clone();
+        let coordination = Coordination::new(Box::new(move || tickets.ticket(wall())));
         let shared = Arc::new(Shared {
             store: options.store,
-            coordination: Arc::default(),
+            coordination: Arc::new(coordination),
             modules,
             catalog: Catalog::default(),
             residents: DashMap::new(),
             waits: DashMap::new(),
             asking: DashMap::new(),
-            timeline: Timeline::after(newest),
+            timeline,
             stamp: Stamp::default(),
             lanes: Lanes::new(threads).map_err(unusable)?,
             hot: Arc::new(AtomicUsize::new(0)),
             turns: AtomicU64::new(0),
             look: Arc::default(),
             rested: Notify::new(),
+            pumps: feeds::Pumps::default(),
             expiring: Arc::default(),
             timers: Arc::default(),
             unpark: AtomicBool::new(true),
@@ -170,7 +174,11 @@ impl Node {
             deploying: tokio::sync::Mutex::new(()),
         });
         recover::applications(&shared).await?;
+        // Before any turn can publish.
+        recover::subscriptions(&shared).await?;
         recover::messages(&shared, None).await?;
+        recover::feeds(&shared).await?;
+        feeds::start(&shared);
         passivate::start(&shared);
         sweep::start(&shared);
         timers::start(&shared);

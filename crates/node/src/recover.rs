@@ -5,8 +5,9 @@ use crate::shared::Shared;
 use plexspaces_core::message::{Delivery, Message};
 use plexspaces_core::{ActorId, Result, Scope};
 use plexspaces_services::applications::{self, Hash};
+use plexspaces_services::feeds::delivery;
 use plexspaces_services::records::{MailboxRow, decode};
-use plexspaces_services::scopes;
+use plexspaces_services::{fault, groups, scopes};
 use plexspaces_store::key::Kind;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -73,6 +74,43 @@ pub(crate) async fn messages(
             },
         )
         .await?;
+    }
+    Ok(())
+}
+
+/// Brings back who subscribes to what. Ephemeral actors have left their groups.
+///
+/// # Errors
+/// A fault of the store, or `PS5004`.
+pub(crate) async fn subscriptions(shared: &Arc<Shared>) -> Result<()> {
+    let feeds = &shared.coordination.feeds;
+    for scope in scopes::all(shared.store.snapshot().as_ref()).await? {
+        let left = groups::without_ephemeral(shared.store.snapshot().as_ref(), &scope).await?;
+        shared.commit(left).await.map_err(fault)?;
+        let snapshot = shared.store.snapshot();
+        delivery::all_subscribers(snapshot.as_ref(), &scope, |found| {
+            if found.end.is_some() || found.lost > 0 {
+                feeds.wake(&found.subscription.feed);
+            }
+            if found.end.is_none() {
+                feeds.load(&found.subscription, found.filter);
+            }
+        })
+        .await?;
+    }
+    Ok(())
+}
+
+/// Lets what was published and not delivered go on its way.
+///
+/// # Errors
+/// A fault of the store, or `PS5004`.
+pub(crate) async fn feeds(shared: &Arc<Shared>) -> Result<()> {
+    let snapshot = shared.store.snapshot();
+    for scope in scopes::all(snapshot.as_ref()).await? {
+        for feed in delivery::with_rows(snapshot.as_ref(), &scope).await? {
+            shared.coordination.feeds.wake(&feed);
+        }
     }
     Ok(())
 }

@@ -13,6 +13,7 @@ use plexspaces_core::message::{Delivery, Message};
 use plexspaces_core::time::Millis;
 use plexspaces_core::{ActorId, Error, Result};
 use plexspaces_services::dedup::CallerId;
+use plexspaces_services::feeds::{Feed, Feeds, Wake};
 use plexspaces_services::records::MailboxRow;
 use plexspaces_store::{Commit, Key};
 use std::collections::VecDeque;
@@ -91,6 +92,19 @@ struct State {
     running: bool,
     actor: Option<Box<Actor>>,
     used: Option<Instant>,
+    /// Feeds that found no room, and how many messages may be left when they are to look again.
+    waiting: Vec<Wake>,
+    room_at: u64,
+}
+
+impl State {
+    /// Whom to wake because there is room; drop it without the lock.
+    fn room(&mut self) -> Vec<Wake> {
+        if self.mailbox.len() as u64 + self.reserved > self.room_at {
+            return Vec::new();
+        }
+        std::mem::take(&mut self.waiting)
+    }
 }
 
 /// What to do after a turn.
@@ -134,9 +148,13 @@ impl Resident {
     pub(crate) fn next(&self, actor: &mut Option<Box<Actor>>) -> Next {
         let mut state = self.state.lock();
         if let Some(envelope) = state.mailbox.pop_front() {
+            let others_wait = !state.mailbox.is_empty();
+            let woken = state.room();
+            drop(state);
+            drop(woken);
             return Next::Message {
                 envelope: Box::new(envelope),
-                others_wait: !state.mailbox.is_empty(),
+                others_wait,
             };
         }
         state.running = false;
@@ -174,6 +192,20 @@ impl Resident {
     pub(crate) fn reserve(&self, max: u64) -> bool {
         let mut state = self.state.lock();
         if state.mailbox.len() as u64 + state.reserved >= max {
+            return false;
+        }
+        state.reserved += 1;
+        true
+    }
+
+    /// As [`Self::reserve`]; without a place, `feed` is woken when half of the places are free again.
+    pub(crate) fn reserve_or_wait(&self, max: u64, feed: &Feed, feeds: &Arc<Feeds>) -> bool {
+        let mut state = self.state.lock();
+        if state.mailbox.len() as u64 + state.reserved >= max {
+            state.room_at = max / 2;
+            if !state.waiting.iter().any(|wake| wake.feed() == feed) {
+                state.waiting.push(feeds.wake_later(feed));
+            }
             return false;
         }
         state.reserved += 1;
@@ -218,7 +250,9 @@ impl Drop for Slot {
             && state.reserved == 0
             && state.mailbox.is_empty()
             && state.actor.is_none();
+        let woken = state.room();
         drop(state);
+        drop(woken);
         if idle {
             self.shared.forget(&self.resident.id);
         }

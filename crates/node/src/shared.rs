@@ -3,6 +3,7 @@
 use crate::alarm::Alarm;
 use crate::catalog::Catalog;
 use crate::drive;
+use crate::feeds::Pumps;
 use crate::lane::{Begun, Lanes};
 use crate::passivate::Look;
 use crate::resident::{Envelope, Resident, Slot};
@@ -13,6 +14,7 @@ use plexspaces_core::time::{Millis, Timeline};
 use plexspaces_core::{ActorId, Code, Error, Result};
 use plexspaces_runtime::{Modules, Outgoing, Sealed, Turn};
 use plexspaces_services::clock::Stamp;
+use plexspaces_services::feeds::Feed;
 use plexspaces_services::records::segment;
 use plexspaces_services::{Bounds, Coordination, Transaction, expiry, timers};
 use plexspaces_store::{Commit, Key, Store};
@@ -32,7 +34,7 @@ pub(crate) struct Shared {
     pub(crate) waits: DashMap<Key, oneshot::Sender<Result<Bytes>>>,
     /// Who asks whom, to name the cycle when an ask times out.
     pub(crate) asking: DashMap<ActorId, ActorId>,
-    pub(crate) timeline: Timeline,
+    pub(crate) timeline: Arc<Timeline>,
     pub(crate) stamp: Stamp,
     pub(crate) lanes: Lanes,
     /// Live instances.
@@ -42,6 +44,8 @@ pub(crate) struct Shared {
     pub(crate) look: Arc<Look>,
     /// Told when an actor comes to rest while the node shuts down.
     pub(crate) rested: Notify,
+    /// What the pumps of feeds know.
+    pub(crate) pumps: Pumps,
     /// When the next row expires.
     pub(crate) expiring: Arc<Alarm>,
     /// When the next timer is due.
@@ -60,6 +64,7 @@ impl Drop for Shared {
         self.look.over();
         self.expiring.over();
         self.timers.over();
+        self.coordination.feeds.end();
     }
 }
 
@@ -196,6 +201,21 @@ impl Shared {
                 "the mailbox of {id} is full with {max} messages (its limit `mailbox_messages`)"
             ),
         ))
+    }
+
+    /// Keeps a place in a mailbox for something published. `None`: it is full, and `feed` is woken when there is room again.
+    pub(crate) fn reserve_slot_of(
+        self: &Arc<Self>,
+        id: &ActorId,
+        max: u64,
+        feed: &Feed,
+    ) -> Option<Slot> {
+        let resident = self
+            .residents
+            .entry(id.clone())
+            .or_insert_with(|| Resident::new(id.clone()));
+        let kept = resident.reserve_or_wait(max, feed, &self.coordination.feeds);
+        kept.then(|| Slot::new(self.clone(), resident.clone()))
     }
 
     /// Forgets a resident that has nothing in memory.

@@ -2,7 +2,7 @@
 
 use crate::shared::Shared;
 use plexspaces_core::time::Millis;
-use plexspaces_services::{expiry, fault};
+use plexspaces_services::{expiry, fault, watches};
 use plexspaces_store::Error as StoreError;
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,13 +37,16 @@ pub(crate) fn start(shared: &Arc<Shared>) {
 
 async fn sweep(shared: &Arc<Shared>) -> plexspaces_core::Result<Option<Millis>> {
     let now = crate::shared::wall();
-    let sweep = expiry::sweep(shared.store.snapshot().as_ref(), now, ROWS).await?;
+    let mut sweep = expiry::sweep(shared.store.snapshot().as_ref(), now, ROWS).await?;
     if !sweep.batch.is_empty() {
+        let feeds = &shared.coordination.feeds;
+        let held = feeds.attach(&mut sweep.batch, watches::FROM_EXPIRY);
         match shared.store.commit(sweep.batch).await {
             // A row was written again meanwhile: the next sweep sees it.
             Ok(_) | Err(StoreError::Conflict { .. }) => {}
             Err(error) => return Err(fault(error)),
         }
+        drop(held);
     }
     Ok(sweep.next)
 }

@@ -135,6 +135,23 @@ async fn an_idle_node_uses_no_cpu() {
     let maps = std::fs::read_to_string("/proc/self/maps").expect("procfs");
     println!("{} memory mappings", maps.lines().count());
     stays_idle("10,000 passive and 7,000 hot actors");
+    // Somebody is told of something, and the pump has nothing left to do.
+    deploy(&node, "program", "[actors.program]\nidle_ms = 86400000\n").await;
+    let subscribe = json!([
+        ["channels.subscribe_to_topic", "t", []],
+        ["keyvalue.watch", ""]
+    ]);
+    values(&node, "program/s", subscribe).await;
+    let publish = json!([
+        ["channels.publish_to_topic", "t", "", "1"],
+        ["keyvalue.put", "k", "v"]
+    ]);
+    values(&node, "program/p", publish).await;
+    eventually("it is told", || async {
+        values(&node, "program/s", json!([["heard"]])).await == [2]
+    })
+    .await;
+    stays_idle("after a pump");
     assert_eq!(
         ask(&node, "ledger/7", "balance", "").await.expect("there"),
         "4"

@@ -368,7 +368,8 @@ impl Turn {
 
     /// Ends the segment: gives what to commit. The turn goes on, if it does, with [`Turn::go_live`].
     pub fn seal(&mut self, transaction: Transaction, end: segment::End) -> Sealed {
-        let (mut batch, held) = std::mem::replace(&mut self.transaction, transaction).finish();
+        let ended = std::mem::replace(&mut self.transaction, transaction);
+        let (mut batch, held) = ended.finish_as(&self.actor.local());
         let mut journal_bytes = 0;
         if self.journaled {
             let row = Segment {

@@ -226,7 +226,7 @@ fn row(scope: &Scope, key: &str) -> Result<Key> {
     Ok(root(scope).str(key).key())
 }
 
-fn name(key: &Key) -> Result<String> {
+pub(crate) fn name(key: &Key) -> Result<String> {
     let elements = key::decode(key).map_err(crate::fault)?;
     match elements.into_iter().next_back() {
         Some(Element::Str(name)) => Ok(name),
@@ -243,7 +243,7 @@ fn check_limit(limit: u32) -> Result<usize> {
     )))
 }
 
-fn check_length(what: &str, text: &str) -> Result<()> {
+pub(crate) fn check_length(what: &str, text: &str) -> Result<()> {
     if text.len() <= KEY_BYTES_MAX {
         return Ok(());
     }

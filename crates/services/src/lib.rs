@@ -6,6 +6,7 @@
 //!
 //! * [`transaction`]: how a turn reads and writes; [`reservations`], [`waiters`]: how turns keep out of each other's way
 //! * [`tuplespace`]: Linda's tuples; [`keyvalue`]: values by key
+//! * [`feeds`]: what is published once and reaches every subscriber: [`topics`], process [`groups`], [`watches`]
 //! * [`mailbox`], [`waits`], [`dead_letters`]: messages between actors
 //! * [`timers`]: messages that are sent later; [`registry`]: services by name; [`persisted`]: what actors keep for themselves
 //! * [`journal`]: actors, their turns and checkpoints
@@ -21,6 +22,8 @@ pub mod coordination;
 pub mod dead_letters;
 pub mod dedup;
 pub mod expiry;
+pub mod feeds;
+pub mod groups;
 pub mod journal;
 pub mod keyvalue;
 pub mod mailbox;
@@ -30,10 +33,12 @@ pub mod registry;
 pub mod reservations;
 pub mod scopes;
 pub mod timers;
+pub mod topics;
 pub mod transaction;
 pub mod tuplespace;
 pub mod waiters;
 pub mod waits;
+pub mod watches;
 
 pub use coordination::Coordination;
 pub use transaction::{Bounds, Held, Transaction};

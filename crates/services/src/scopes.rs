@@ -90,6 +90,6 @@ fn elements(key: &Key) -> Result<Vec<Element>> {
     key::decode(key).map_err(|_| corrupt(key))
 }
 
-fn corrupt(key: &Key) -> Error {
+pub(crate) fn corrupt(key: &Key) -> Error {
     Error::new(Code::Corrupt, format!("the key {key:?} cannot be read"))
 }

@@ -6,6 +6,10 @@
 
 use crate::coordination::Coordination;
 use crate::fault;
+use crate::feeds::table::Wanted;
+use crate::feeds::way::OnTheirWay;
+use crate::feeds::{Feed, Feeds, Filter, Subscription};
+use crate::records::FeedRow;
 use crate::reservations::{Owner, Reservation};
 use crate::waiters::WakeOnDrop;
 use bytes::Bytes;
@@ -46,6 +50,7 @@ pub struct Transaction {
     place: Option<u64>,
     /// The key that made it lose against another commit.
     lost: Option<Key>,
+    feeds: Wanted,
     bounds: Bounds,
     effects: u64,
     bytes: u64,
@@ -59,13 +64,14 @@ pub struct Held {
     reservations: BTreeMap<Key, Reservation>,
     wakes: Vec<WakeOnDrop>,
     wakes_if_undone: Vec<WakeOnDrop>,
+    feeds: OnTheirWay,
 }
 
 impl Held {
     /// Whether nobody could wait for what this holds.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.reservations.is_empty() && self.wakes.is_empty()
+        self.reservations.is_empty() && self.wakes.is_empty() && self.feeds.is_empty()
     }
 
     /// The batch has committed: what was taken away is not there again.
@@ -73,6 +79,7 @@ impl Held {
         for wake in self.wakes_if_undone.drain(..) {
             wake.disarm();
         }
+        self.feeds.committed();
     }
 }
 
@@ -91,6 +98,7 @@ impl Transaction {
             held: Held::default(),
             place: None,
             lost: None,
+            feeds: Wanted::default(),
             bounds,
             effects: 0,
             bytes: 0,
@@ -271,6 +279,29 @@ impl Transaction {
         }
     }
 
+    /// The node's feeds.
+    #[must_use]
+    pub fn feeds(&self) -> Arc<Feeds> {
+        self.coordination.feeds.clone()
+    }
+
+    /// Buffers a message to a feed's subscribers.
+    pub(crate) fn publish(&mut self, feed: Feed, row: FeedRow) -> Result<()> {
+        self.count(prost::Message::encoded_len(&row))?;
+        self.feeds.publications.push((feed, row));
+        Ok(())
+    }
+
+    /// Says that the row of a subscription is in the buffer.
+    pub(crate) fn starts(&mut self, subscription: Subscription, filter: Filter) {
+        self.feeds.starts.push((subscription, filter));
+    }
+
+    /// Says that the end of a subscription is in the buffer.
+    pub(crate) fn ends(&mut self, subscription: Subscription) {
+        self.feeds.ends.push(subscription);
+    }
+
     /// Notes the key for which a batch of this turn was refused.
     pub fn set_lost(&mut self, key: Key) {
         self.lost = Some(key);
@@ -340,13 +371,22 @@ impl Transaction {
     /// Ends the transaction: its batch, and what to hold until the batch has committed.
     #[must_use]
     pub fn finish(self) -> (Batch, Held) {
+        self.finish_as("")
+    }
+
+    /// As [`Self::finish`]; `from` is whose changes subscribers are told of.
+    #[must_use]
+    pub fn finish_as(self, from: &str) -> (Batch, Held) {
         let Transaction {
+            coordination,
             mut batch,
             read_versions,
-            held,
+            mut held,
             bounds,
+            feeds,
             ..
         } = self;
+        held.feeds = coordination.feeds.prepare(&mut batch, from, feeds);
         if !batch.is_empty() && bounds.reads_hold {
             for (key, version) in read_versions {
                 batch.guards.entry(key).or_insert(version);

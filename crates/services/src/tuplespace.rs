@@ -239,6 +239,12 @@ fn candidates(scope: &Scope, pattern: Pattern) -> Result<(Range<Key>, Pattern)> 
     Ok((range, pattern))
 }
 
+/// A pattern that can be asked with, in canonical form.
+pub(crate) fn checked(pattern: Pattern) -> Result<Pattern> {
+    value::check_pattern(&pattern)?;
+    Ok(pattern.into_iter().map(canonical).collect())
+}
+
 fn canonical(field: PatternField) -> PatternField {
     match field {
         PatternField::Exact(value) => PatternField::Exact(value.canonical()),

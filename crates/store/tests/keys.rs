@@ -73,6 +73,22 @@ fn the_bytes_of_every_kind_never_change() {
             scoped(Kind::Persisted),
             b"\x02acme\0\x02shop\0\x15\x2E\x02cart\0\x15\x2A",
         ),
+        (
+            scoped(Kind::Feed),
+            b"\x02acme\0\x02shop\0\x15\x22\x02cart\0\x15\x2A",
+        ),
+        (
+            scoped(Kind::Subscription),
+            b"\x02acme\0\x02shop\0\x15\x23\x02cart\0\x15\x2A",
+        ),
+        (
+            scoped(Kind::Group),
+            b"\x02acme\0\x02shop\0\x15\x26\x02cart\0\x15\x2A",
+        ),
+        (
+            scoped(Kind::Member),
+            b"\x02acme\0\x02shop\0\x15\x27\x02cart\0\x15\x2A",
+        ),
     ];
     for ((key, bytes), kind) in golden.into_iter().zip(Kind::ALL) {
         assert_eq!(key.as_bytes(), bytes, "{kind:?}");

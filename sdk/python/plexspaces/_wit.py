@@ -6,13 +6,26 @@ from typing import Any, Callable
 
 try:
     from componentize_py_types import Err
-    from wit_world.imports import durability, keyvalue, logging, messaging, registry, system, tuplespace, types
+    from wit_world.imports import (
+        channels,
+        durability,
+        keyvalue,
+        logging,
+        messaging,
+        process_groups,
+        registry,
+        system,
+        tuplespace,
+        types,
+    )
 
     _modules: dict[str, Any] = {
+        "channels": channels,
         "durability": durability,
         "keyvalue": keyvalue,
         "logging": logging,
         "messaging": messaging,
+        "process_groups": process_groups,
         "registry": registry,
         "system": system,
         "tuplespace": tuplespace,

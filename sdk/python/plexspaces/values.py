@@ -235,6 +235,16 @@ def _lower_predicate(field: Any, what: str) -> Any:
     return tuplespace.PatternField_Exact(_lower_field(field, what))
 
 
+def lower_attribute_test(wanted: Any, what: str) -> Any:
+    """What the value of a message's attribute must be: a str, a `Prefix`, or `ANY`."""
+    channels = _wit.module("channels")
+    if isinstance(wanted, _Any):
+        return channels.AttributeTest_Any()
+    if isinstance(wanted, Prefix):
+        return channels.AttributeTest_Prefix(text(wanted.prefix, what))
+    return channels.AttributeTest_Equals(text(wanted, what))
+
+
 def _lower_range(low: Field, high: Field, what: str) -> Any:
     tuplespace = _wit.module("tuplespace")
     # An int beside a float would be a range between two types, which matches nothing.

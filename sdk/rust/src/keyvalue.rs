@@ -62,6 +62,16 @@ pub fn increment(key: &str, delta: i64) -> Result<i64, Error> {
     Keys::own().increment(key, delta)
 }
 
+/// Tells this actor of every change of a key that starts with `prefix`, as an info, see [`Event`](crate::Event).
+pub fn watch(prefix: &str) -> Result<(), Error> {
+    Keys::own().watch(prefix)
+}
+
+/// Ends the watch of exactly this prefix, if there is one.
+pub fn unwatch(prefix: &str) -> Result<(), Error> {
+    Keys::own().unwatch(prefix)
+}
+
 /// The keys of one namespace. The module's functions use the actor's own.
 #[derive(Clone)]
 pub struct Keys(Context);
@@ -125,5 +135,15 @@ impl Keys {
     /// As [`increment`].
     pub fn increment(&self, key: &str, delta: i64) -> Result<i64, Error> {
         host::increment(&self.0, key, delta)
+    }
+
+    /// As [`watch`].
+    pub fn watch(&self, prefix: &str) -> Result<(), Error> {
+        host::watch(&self.0, prefix)
+    }
+
+    /// As [`unwatch`].
+    pub fn unwatch(&self, prefix: &str) -> Result<(), Error> {
+        host::unwatch(&self.0, prefix)
     }
 }

@@ -6,21 +6,25 @@
 //! * [`error`](mod@error): failures as values, in both directions.
 //! * [`messaging`]: send, ask, spawn, stop, timers and reminders. [`registry`]: services by name.
 //! * [`tuplespace`]: tuples, patterns, [`tuple!`] and [`pattern!`]. [`keyvalue`]: values by key.
+//! * [`channels`]: topics. [`process_groups`]: actors that are reached together. [`event`]: what infos say in their type.
 //! * [`context`](mod@context): whose data a call touches.
 //! * [`durability`], [`system`], [`log`]: checkpoints, persisted values and the journal, time and randomness, the node's log.
 
 pub mod actor;
 #[doc(hidden)]
 pub mod bindings;
+pub mod channels;
 pub mod context;
 pub mod durability;
 pub mod error;
+pub mod event;
 #[doc(hidden)]
 pub mod export;
 pub mod keyvalue;
 pub mod log;
 pub mod messaging;
 pub mod registry;
+pub mod process_groups;
 pub mod system;
 pub mod tuplespace;
 
@@ -29,6 +33,7 @@ pub use actor::{
 };
 pub use context::Context;
 pub use error::{Error, ErrorCode};
+pub use event::Event;
 pub use tuplespace::{PatternField, Value};
 
 /// Everything that an actor usually needs: `use plexspaces_sdk::prelude::*;`.
@@ -37,6 +42,9 @@ pub mod prelude {
         Activation, Context, Error, ErrorCode, GenEvent, GenFsm, GenServer, MessageHandler,
         PatternField, Snapshot, Termination, Transition, Value, actor, debug, durability, error,
         info, keyvalue, messaging, pattern, registry, system, trace, tuple, tuplespace, warn,
+        Activation, Context, Error, ErrorCode, Event, GenEvent, GenFsm, GenServer, MessageHandler, PatternField,
+        Snapshot, Termination, Transition, Value, actor, channels, debug, error, info, keyvalue, messaging, pattern,
+        process_groups, system, trace, tuple, tuplespace, warn,
     };
 }
 

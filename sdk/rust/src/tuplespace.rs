@@ -123,6 +123,22 @@ pub fn count(pattern: Vec<PatternField>) -> Result<u32, Error> {
     Space::own().count(pattern)
 }
 
+/// Tells this actor of every tuple that is written and matches, as an info, see [`Event`](crate::Event); gives the
+/// subscription's id.
+pub fn subscribe(pattern: Vec<PatternField>) -> Result<String, Error> {
+    Space::own().subscribe(pattern)
+}
+
+/// Ends the subscription with this id, if this actor has it.
+pub fn unsubscribe(id: &str) -> Result<(), Error> {
+    Space::own().unsubscribe(id)
+}
+
+/// The fields in the payload of a message that tells of a tuple.
+pub fn received(payload: &[u8]) -> Result<Vec<Value>, Error> {
+    host::received(payload)
+}
+
 /// The space of one namespace. The module's functions use the actor's own.
 #[derive(Clone)]
 pub struct Space(Context);
@@ -184,6 +200,16 @@ impl Space {
     /// As [`count`].
     pub fn count(&self, pattern: Vec<PatternField>) -> Result<u32, Error> {
         host::count(&self.0, &pattern)
+    }
+
+    /// As [`subscribe`].
+    pub fn subscribe(&self, pattern: Vec<PatternField>) -> Result<String, Error> {
+        host::subscribe(&self.0, &pattern)
+    }
+
+    /// As [`unsubscribe`].
+    pub fn unsubscribe(&self, id: &str) -> Result<(), Error> {
+        host::unsubscribe(&self.0, id)
     }
 }
 

@@ -8,8 +8,8 @@ use bytes::Bytes;
 use plexspaces_core::batch::Batch;
 use plexspaces_core::time::Millis;
 use plexspaces_runtime::{Failure, Rights};
-use plexspaces_services::journal;
 use plexspaces_services::records::{Checkpoint, Done, Segment, segment};
+use plexspaces_services::{Held, groups, journal};
 use plexspaces_store::Commit;
 
 /// A checkpoint that is part of a batch; it counts once the batch has committed.
@@ -115,6 +115,10 @@ impl Actor {
     /// Becomes passive: a checkpoint if there is a tail, and nothing stays in memory.
     pub(crate) async fn passivate(mut self: Box<Self>) {
         let Some(life) = &self.life else { return };
+        if life.deployment.ephemeral {
+            self.leave_groups_now().await;
+            return;
+        }
         if life.can_checkpoint()
             && life.tail_turns > 0
             && life.hot.is_some()
@@ -123,6 +127,31 @@ impl Actor {
         {
             // Its journal has everything; the next activation replays it.
             tracing::warn!(actor = %self.id, "passive without a checkpoint: {}", failed.error);
+        }
+    }
+
+    /// Adds to `batch` that the actor is no member of any group any more.
+    async fn leave_groups(&mut self, batch: &mut Batch) -> Result<Held, Failed> {
+        let life = self.life.as_ref().expect("loaded");
+        let mut transaction = self.shared.transaction(bounds(&life.deployment));
+        // What waits for an ephemeral one is not for the next that comes to life under its id.
+        let left = groups::leave_all(&mut transaction, &self.id, life.deployment.ephemeral).await;
+        left.map_err(Failed::fault)?;
+        let (leaving, held) = transaction.finish();
+        batch.ops.extend(leaving.ops);
+        batch.guards.extend(leaving.guards);
+        Ok(held)
+    }
+
+    /// An ephemeral actor's life is over, and with it its memberships.
+    pub(super) async fn leave_groups_now(&mut self) {
+        let mut batch = Batch::new();
+        let left = match self.leave_groups(&mut batch).await {
+            Ok(held) => self.shared.commit(batch).await.map(|_| held.committed()),
+            Err(failed) => return tracing::warn!(actor = %self.id, "{}", failed.error),
+        };
+        if let Err(error) = left {
+            tracing::warn!(actor = %self.id, "it is still a member of its groups: {error}");
         }
     }
 
@@ -137,6 +166,7 @@ impl Actor {
         let mut batch = Batch::new();
         let time = shared.now();
         let mut outgoing = Vec::new();
+        let mut held = Held::default();
         if exists && life.deployment.module.contract.has("termination") {
             self.heat().await?;
             let life = self.life.as_mut().expect("loaded");
@@ -159,6 +189,7 @@ impl Actor {
                     let sealed = sealed.map_err(Failed::fault)?;
                     batch = sealed.batch;
                     outgoing = sealed.outgoing;
+                    held = sealed.held;
                     life.next = sequence + 1;
                     life.tail_turns += 1;
                     life.tail_bytes += sealed.journal_bytes;
@@ -170,9 +201,12 @@ impl Actor {
                 }
             }
         }
+        let left = self.leave_groups(&mut batch).await?;
         self.acknowledge(&mut batch, envelope, &Ok(Bytes::new()), time)
             .await?;
         let seen = shared.commit(batch).await?;
+        held.committed();
+        left.committed();
         shared.hand_over(outgoing);
         let stopped = std::mem::replace(self, Actor::new(shared, self.id.clone()));
         Box::new(stopped).passivate().await;

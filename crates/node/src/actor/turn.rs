@@ -152,6 +152,11 @@ impl Actor {
         if !keeps_instance {
             life.hot = None;
         }
+        let died = life.deployment.ephemeral && matches!(failure, Failure::Died(_));
+        if died {
+            self.leave_groups_now().await;
+        }
+        let life = self.life.as_mut().expect("alive");
         if committed_segments && !life.deployment.ephemeral {
             // The rows say how far the turn has come.
             self.life = None;

@@ -7,7 +7,7 @@ use crate::bindings::wit::Context;
 use crate::turn::Arguments;
 use bytes::Bytes;
 use plexspaces_core::Result;
-use plexspaces_services::{keyvalue, records};
+use plexspaces_services::{keyvalue, records, watches};
 use prost::Message;
 
 impl Host for HostState {
@@ -130,6 +130,24 @@ impl Host for HostState {
         reserving!(self, "keyvalue.increment", arguments, |turn| {
             let now = turn.time();
             keyvalue::increment(&mut turn.transaction, &scope, &key, delta, now).await
+        })
+    }
+
+    async fn watch(&mut self, context: Context, prefix: String) -> Call<()> {
+        let scope = scope!(self, context);
+        let arguments = Arguments::new().scope(&scope).text(&prefix).digest();
+        journaled!(self, "keyvalue.watch", All, arguments, |turn| {
+            let (actor, id) = (turn.actor.clone(), turn.fresh_id());
+            watches::watch(&mut turn.transaction, &scope, &actor, &prefix, id).await
+        })
+    }
+
+    async fn unwatch(&mut self, context: Context, prefix: String) -> Call<()> {
+        let scope = scope!(self, context);
+        let arguments = Arguments::new().scope(&scope).text(&prefix).digest();
+        journaled!(self, "keyvalue.unwatch", All, arguments, |turn| {
+            let actor = turn.actor.clone();
+            watches::unwatch(&mut turn.transaction, &scope, &actor, &prefix).await
         })
     }
 }

@@ -9,7 +9,7 @@ use crate::turn::{Arguments, Turn};
 use async_trait::async_trait;
 use plexspaces_core::Scope;
 use plexspaces_core::value::{Pattern, PatternField, Tuple, Value, ValueType};
-use plexspaces_services::{records, tuplespace};
+use plexspaces_services::{records, tuplespace, watches};
 use std::time::Duration;
 
 impl Host for HostState {
@@ -112,6 +112,32 @@ impl Host for HostState {
             let now = turn.time();
             tuplespace::count(&mut turn.transaction, &scope, pattern, now).await
         })
+    }
+
+    async fn subscribe(&mut self, context: Context, pattern: Vec<WitField>) -> Call<String> {
+        let scope = scope!(self, context);
+        let (pattern, digest) = asked(pattern);
+        let arguments = Arguments::new().scope(&scope).number(digest).digest();
+        journaled!(self, "tuplespace.subscribe", All, arguments, |turn| {
+            let (actor, id) = (turn.actor.clone(), turn.fresh_id());
+            watches::subscribe(&mut turn.transaction, &scope, &actor, pattern, id).await
+        })
+    }
+
+    async fn unsubscribe(&mut self, context: Context, id: String) -> Call<()> {
+        let scope = scope!(self, context);
+        let arguments = Arguments::new().scope(&scope).text(&id).digest();
+        journaled!(self, "tuplespace.unsubscribe", All, arguments, |turn| {
+            let actor = turn.actor.clone();
+            watches::unsubscribe(&mut turn.transaction, &scope, &actor, &id).await
+        })
+    }
+
+    fn received(&mut self, payload: Vec<u8>) -> Call<Vec<WitValue>> {
+        // It depends on nothing but its argument, so there is nothing to journal.
+        Ok(watches::received(&payload)
+            .map(tuple_to_wit)
+            .map_err(to_wit))
     }
 }
 

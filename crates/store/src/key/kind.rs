@@ -48,6 +48,14 @@ pub enum Kind {
     Registration = 45,
     /// A value that a durable actor keeps for itself.
     Persisted = 46,
+    /// Something published that subscribers are to get.
+    Feed = 34,
+    /// Who gets what is published in a feed.
+    Subscription = 35,
+    /// A process group.
+    Group = 38,
+    /// A member of a process group.
+    Member = 39,
 }
 
 impl Kind {
@@ -74,6 +82,10 @@ impl Kind {
         Kind::Timer,
         Kind::Registration,
         Kind::Persisted,
+        Kind::Feed,
+        Kind::Subscription,
+        Kind::Group,
+        Kind::Member,
     ];
 
     /// The kind with this number, if there is one.

@@ -5,6 +5,11 @@ argument, and without one work on the actor's own tenant and namespace. What a t
 when the turn succeeds, all of it or nothing.
 """
 
+from ._channels import (
+    channels_publish_to_topic,
+    channels_subscribe_to_topic,
+    channels_unsubscribe_from_topic,
+)
 from ._durability import (
     JournalEntry,
     durability_checkpoint,
@@ -14,41 +19,54 @@ from ._durability import (
     durability_list_persisted,
     durability_persist,
     durability_persist_batch,
+    durability_persist_batch,
+    durability_persist_batch,
     durability_read_journal,
     durability_read_persisted,
 )
 from ._keyvalue import (
     KeyPage,
-    keyvalue_get,
-    keyvalue_put,
-    keyvalue_put_with_ttl,
+    keyvalue_compare_and_swap,
     keyvalue_delete,
     keyvalue_exists,
+    keyvalue_get,
+    keyvalue_increment,
     keyvalue_list_keys,
     keyvalue_list_page,
-    keyvalue_compare_and_swap,
-    keyvalue_increment,
+    keyvalue_put,
+    keyvalue_put_with_ttl,
+    keyvalue_unwatch,
+    keyvalue_watch,
 )
 from ._logging import (
     log,
-    log_trace,
     log_debug,
-    log_info,
-    log_warn,
     log_error,
+    log_info,
+    log_trace,
+    log_warn,
 )
 from ._messaging import (
     Reminder,
-    send_message,
-    send_after,
-    cancel_timer,
-    set_reminder,
-    cancel_reminder,
-    list_reminders,
     ask_message,
-    spawn_actor,
+    cancel_reminder,
+    cancel_timer,
+    list_reminders,
     self_id,
+    send_after,
+    send_message,
+    set_reminder,
+    spawn_actor,
     stop_actor,
+)
+from ._process_groups import (
+    MemberPage,
+    process_groups_create_group,
+    process_groups_get_members,
+    process_groups_join_group,
+    process_groups_leave_group,
+    process_groups_members_page,
+    process_groups_publish_to_group,
 )
 from ._registry import (
     RegistryEntry,
@@ -62,27 +80,34 @@ from ._registry import (
     registry_unregister,
 )
 from ._system import (
-    system_now,
     system_monotonic,
+    system_now,
     system_random_bytes,
 )
 from ._tuplespace import (
-    tuplespace_write,
-    tuplespace_read,
-    tuplespace_take,
-    tuplespace_read_all,
     tuplespace_count,
+    tuplespace_read,
+    tuplespace_read_all,
+    tuplespace_received,
+    tuplespace_subscribe,
+    tuplespace_take,
+    tuplespace_unsubscribe,
+    tuplespace_write,
 )
 
 __all__ = [
     "JournalEntry",
     "KeyPage",
+    "MemberPage",
     "RegistryEntry",
     "RegistryPage",
     "Reminder",
     "ask_message",
     "cancel_reminder",
     "cancel_timer",
+    "channels_publish_to_topic",
+    "channels_subscribe_to_topic",
+    "channels_unsubscribe_from_topic",
     "durability_checkpoint",
     "durability_delete_persisted",
     "durability_get_sequence",
@@ -101,6 +126,8 @@ __all__ = [
     "keyvalue_list_page",
     "keyvalue_put",
     "keyvalue_put_with_ttl",
+    "keyvalue_unwatch",
+    "keyvalue_watch",
     "list_reminders",
     "log",
     "log_debug",
@@ -108,6 +135,12 @@ __all__ = [
     "log_info",
     "log_trace",
     "log_warn",
+    "process_groups_create_group",
+    "process_groups_get_members",
+    "process_groups_join_group",
+    "process_groups_leave_group",
+    "process_groups_members_page",
+    "process_groups_publish_to_group",
     "registry_discover",
     "registry_discover_page",
     "registry_heartbeat",
@@ -127,6 +160,9 @@ __all__ = [
     "tuplespace_count",
     "tuplespace_read",
     "tuplespace_read_all",
+    "tuplespace_received",
+    "tuplespace_subscribe",
     "tuplespace_take",
+    "tuplespace_unsubscribe",
     "tuplespace_write",
 ]

@@ -96,6 +96,19 @@ def keyvalue_increment(ctx: Optional[ContextLike], key: str, delta: int = 1) -> 
     )
 
 
+@service
+def keyvalue_watch(ctx: Optional[ContextLike], prefix: str = "") -> None:
+    """Tells this actor of every change of a key that starts with `prefix`, as an info (`handle_event`): the first line of
+    its type is `$watch:put`, `$watch:delete` or `$watch:expire`, the rest is the key, the payload is the new value."""
+    _wit.call("keyvalue", "watch", lower_context(ctx), text(prefix, "prefix"))
+
+
+@service
+def keyvalue_unwatch(ctx: Optional[ContextLike], prefix: str = "") -> None:
+    """Ends the watch of exactly this prefix, if there is one."""
+    _wit.call("keyvalue", "unwatch", lower_context(ctx), text(prefix, "prefix"))
+
+
 def _page(ctx: Optional[ContextLike], prefix: str, cursor: Optional[str], limit: int) -> KeyPage:
     page = _wit.call(
         "keyvalue",

@@ -5,7 +5,19 @@ from __future__ import annotations
 from typing import Iterable, Optional
 
 from .. import _wit
-from ..values import ContextLike, Field, PatternField, Plain, lift_tuple, lower_context, lower_pattern, lower_tuple, unsigned
+from ..values import (
+    ContextLike,
+    Field,
+    PatternField,
+    Plain,
+    lift_tuple,
+    lower_context,
+    lower_pattern,
+    lower_tuple,
+    payload,
+    text,
+    unsigned,
+)
 from ._service import service
 
 Tuple = tuple[Plain, ...]
@@ -48,6 +60,24 @@ def tuplespace_read_all(ctx: Optional[ContextLike], pattern: Iterable[PatternFie
 def tuplespace_count(ctx: Optional[ContextLike], pattern: Iterable[PatternField]) -> int:
     """How many tuples match."""
     return _wit.call("tuplespace", "count", lower_context(ctx), lower_pattern(pattern))
+
+
+@service
+def tuplespace_subscribe(ctx: Optional[ContextLike], pattern: Iterable[PatternField]) -> str:
+    """Tells this actor of every tuple that is written and matches, as an info (`handle_event`) of the type `$tuple:ID`,
+    whose payload `tuplespace_received` reads; gives the id."""
+    return _wit.call("tuplespace", "subscribe", lower_context(ctx), lower_pattern(pattern))
+
+
+@service
+def tuplespace_unsubscribe(ctx: Optional[ContextLike], id: str) -> None:
+    """Ends the subscription with this id, if this actor has it."""
+    _wit.call("tuplespace", "unsubscribe", lower_context(ctx), text(id, "id"))
+
+
+def tuplespace_received(message: bytes) -> Tuple:
+    """The fields in the payload of a `$tuple` message."""
+    return lift_tuple(_wit.call("tuplespace", "received", payload(message, "message")))
 
 
 def _one(

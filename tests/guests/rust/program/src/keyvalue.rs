@@ -21,6 +21,8 @@ pub fn call(function: &str, a: &Arguments<'_>) -> Result<Json, Error> {
             json!(keyvalue::compare_and_swap(a.text(0)?, expected, a.text(2)?.as_bytes())?)
         }
         "increment" => json!(keyvalue::increment(a.text(0)?, a.signed(1)?)?),
+        "watch" => json!(keyvalue::watch(a.text(0)?)?),
+        "unwatch" => json!(keyvalue::unwatch(a.text(0)?)?),
         // Another tenant's.
         "get_of" => {
             let keys = keyvalue::Keys::of(Context::of_tenant(a.text(0)?, a.text(1)?));

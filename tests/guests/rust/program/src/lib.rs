@@ -8,14 +8,18 @@
 //! |---|---|---|
 //! | `note` | text | keeps it in the actor's own state |
 //! | `notes` | | the notes |
-//! | `inbox` | | the messages `[from, type, payload]` that came otherwise than by `run`, and forgets them |
+//! | `inbox` | | the messages `[from, type, payload]` that came otherwise than by `run`, and forgets them; tuples as JSON |
+//! | `heard` | | how many there are, without forgetting them |
+//! | `stop_actor` | id, reason | stops an actor |
 //! | `repeat` | n, call | the call n times, `%` in its texts being the number; gives the last result |
 //! | `fail` | text | ends the program with an error: the turn is undone |
 //! | `trap` | | panics: the turn is undone and the instance is lost |
 
+mod channels;
 mod durability;
 mod keyvalue;
 mod messaging;
+mod process_groups;
 mod registry;
 mod tuplespace;
 
@@ -68,7 +72,10 @@ impl GenEvent for Program {
 
 impl Program {
     fn keep(&mut self, from: &str, msg_type: &str, payload: &[u8]) {
-        let payload = String::from_utf8_lossy(payload).into_owned();
+        let payload = match Event::of(msg_type) {
+            Event::Tuple { .. } => tuplespace::text_of(payload),
+            _ => String::from_utf8_lossy(payload).into_owned(),
+        };
         self.inbox.push((from.to_owned(), msg_type.to_owned(), payload));
     }
 
@@ -101,10 +108,14 @@ impl Program {
             }
             "notes" => Ok(json!(self.notes)),
             "inbox" => Ok(json!(std::mem::take(&mut self.inbox))),
+            "stop_actor" => Ok(json!(messaging::stop(arguments.text(0)?, arguments.text(1)?)?)),
+            "heard" => Ok(json!(self.inbox.len())),
             "repeat" => self.repeat(arguments),
             "trap" => panic!("a trap, as asked"),
             _ => match operation.split_once('.') {
                 Some(("durability", function)) => durability::call(function, arguments),
+                Some(("channels", function)) => channels::call(function, arguments),
+                Some(("process_groups", function)) => process_groups::call(function, arguments),
                 Some(("keyvalue", function)) => keyvalue::call(function, arguments),
                 Some(("messaging", function)) => messaging::call(function, arguments),
                 Some(("registry", function)) => registry::call(function, arguments),

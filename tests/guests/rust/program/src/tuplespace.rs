@@ -14,8 +14,19 @@ pub fn call(function: &str, a: &Arguments<'_>) -> Result<Json, Error> {
         "take_blocking" => found(tuplespace::take_blocking(pattern(a)?, a.milliseconds(1)?)?),
         "read_all" => tuplespace::read_all(pattern(a)?)?.into_iter().map(|tuple| found(Some(tuple))).collect(),
         "count" => json!(tuplespace::count(pattern(a)?)?),
+        "subscribe" => json!(tuplespace::subscribe(pattern(a)?)?),
+        "unsubscribe" => json!(tuplespace::unsubscribe(a.text(0)?)?),
+        "received" => found(Some(tuplespace::received(a.text(0)?.as_bytes())?)),
         _ => return Err(unknown(function)),
     })
+}
+
+/// The payload of a `$tuple` message as JSON.
+pub fn text_of(payload: &[u8]) -> String {
+    match tuplespace::received(payload) {
+        Ok(tuple) => found(Some(tuple)).to_string(),
+        Err(error) => error.message,
+    }
 }
 
 fn fields(a: &Arguments<'_>) -> Result<Vec<Value>, Error> {
