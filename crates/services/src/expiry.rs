@@ -4,7 +4,7 @@
 //! itself when it expires, and readers of a layer do not see it after that. A sweep removes it some time later, unless
 //! it has been written again; an entry whose row is gone or lives longer is dropped.
 
-use crate::records::{DedupRow, KeyValueRow, Tuple, decode};
+use crate::records::{DedupRow, KeyValueRow, Tuple, UploadRow, decode};
 use crate::{dedup, fault};
 use bytes::Bytes;
 use plexspaces_core::batch::{Batch, Op, Version};
@@ -75,6 +75,7 @@ fn expires(key: &Key, value: &Bytes) -> Result<Option<Millis>> {
         Kind::Dedup => decode::<DedupRow>(key, value)?.at_ms + dedup::KEPT_MS,
         Kind::Tuple => decode::<Tuple>(key, value)?.expires_ms,
         Kind::KeyValue => decode::<KeyValueRow>(key, value)?.expires_ms,
+        Kind::BlobUpload => decode::<UploadRow>(key, value)?.expires_ms,
         other => {
             return Err(Error::new(
                 Code::Corrupt,

@@ -6,6 +6,7 @@
 //!
 //! * [`transaction`]: how a turn reads and writes; [`reservations`], [`waiters`]: how turns keep out of each other's way
 //! * [`tuplespace`]: Linda's tuples; [`keyvalue`]: values by key
+//! * [`blob`]: large values, their bytes beside the store
 //! * [`mailbox`], [`waits`], [`dead_letters`]: messages between actors
 //! * [`journal`]: actors, their turns and checkpoints
 //! * [`dedup`]: replies to message ids that callers gave; [`expiry`]: rows that go away by themselves
@@ -15,6 +16,7 @@
 //! * [`records`]: the stored messages, and their conversions
 
 pub mod applications;
+pub mod blob;
 pub mod clock;
 pub mod coordination;
 pub mod dead_letters;

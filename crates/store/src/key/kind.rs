@@ -40,6 +40,10 @@ pub enum Kind {
     Tuple = 32,
     /// A value of the key-value store.
     KeyValue = 33,
+    /// A blob: its name, and the chunks of its content.
+    Blob = 36,
+    /// An upload that goes on over several turns.
+    BlobUpload = 37,
 }
 
 impl Kind {
@@ -62,6 +66,8 @@ impl Kind {
         Kind::Restored,
         Kind::Tuple,
         Kind::KeyValue,
+        Kind::Blob,
+        Kind::BlobUpload,
     ];
 
     /// The kind with this number, if there is one.
