@@ -10,11 +10,12 @@
 //! * [`keys`]: the bound on callers' message ids
 //! * [`messaging`]: sends, asks and spawns between actors
 //! * [`waiting`]: turns that wait until something is there; [`operation`]: services for programs that are no actors
-//! * [`passivate`], [`recover`], [`sweep`]: idle actors, a node's start, expired rows
+//! * [`passivate`], [`recover`], [`sweep`], [`collect`]: idle actors, a node's start, expired rows, orphans
 
 mod actor;
 mod alarm;
 mod catalog;
+mod collect;
 mod deploy;
 mod drive;
 mod keys;
@@ -32,5 +33,5 @@ mod waiting;
 
 pub use deploy::{Deploy, Deployed};
 pub use manifest::Manifest;
-pub use node::{ActorTypeInfo, Application, Node, Options, Request, Stats};
+pub use node::{ActorTypeInfo, Application, COLLECT_AFTER, Node, Options, Request, Stats};
 pub use operation::{Ended, Operation};

@@ -12,6 +12,7 @@ use plexspaces_core::batch::Batch;
 use plexspaces_core::time::{Millis, Timeline};
 use plexspaces_core::{ActorId, Code, Error, Result};
 use plexspaces_runtime::{Modules, Outgoing};
+use plexspaces_services::blob::Content;
 use plexspaces_services::clock::Stamp;
 use plexspaces_services::{Bounds, Coordination, Transaction, expiry};
 use plexspaces_store::{Commit, Key, Store};
@@ -23,6 +24,7 @@ use tokio::sync::{Notify, oneshot};
 /// One node's parts.
 pub(crate) struct Shared {
     pub(crate) store: Arc<dyn Store>,
+    pub(crate) content: Content,
     pub(crate) coordination: Arc<Coordination>,
     pub(crate) modules: Modules,
     pub(crate) catalog: Catalog,
@@ -43,6 +45,8 @@ pub(crate) struct Shared {
     pub(crate) rested: Notify,
     /// When the next row expires.
     pub(crate) expiring: Arc<Alarm>,
+    /// Ends the task that collects content.
+    pub(crate) collector_gone: Arc<Notify>,
     pub(crate) closing: AtomicBool,
     /// Nobody has the node any more: actors do not stay.
     pub(crate) gone: AtomicBool,
@@ -54,6 +58,7 @@ impl Drop for Shared {
         // The tasks that sleep find out that there is no node any more.
         self.look.over();
         self.expiring.over();
+        self.collector_gone.notify_one();
     }
 }
 

@@ -45,5 +45,8 @@ async fn sweep(shared: &Arc<Shared>) -> plexspaces_core::Result<Option<Millis>> 
             Err(error) => return Err(fault(error)),
         }
     }
+    if sweep.uploads {
+        shared.content.changed();
+    }
     Ok(sweep.next)
 }

@@ -37,6 +37,8 @@ pub struct Sweep {
     pub batch: Batch,
     /// When the next entry is due, if there is one.
     pub next: Option<Millis>,
+    /// Whether uploads of blobs are among the rows: nothing names their content any more.
+    pub uploads: bool,
 }
 
 /// Collects up to `limit` expired rows.
@@ -56,6 +58,7 @@ pub async fn sweep(snapshot: &dyn Snapshot, now: Millis, limit: usize) -> Result
         if let Some(found) = snapshot.get(&row).await.map_err(fault)?
             && expires(&row, &found.value)?.is_some_and(|at| at <= now)
         {
+            sweep.uploads |= kind(&row)? == Kind::BlobUpload;
             guarded_delete(&mut sweep.batch, row, found.version);
         }
         sweep.batch.delete(entry);

@@ -127,6 +127,13 @@ impl Transaction {
         self.batch.guard(key, version);
     }
 
+    /// Lets the batch commit only if `key` still is as this transaction has read it, whatever [`Bounds::reads_hold`] says.
+    pub fn rely_on(&mut self, key: &Key) {
+        if let Some(version) = self.read_versions.get(key) {
+            self.batch.guards.entry(key.clone()).or_insert(*version);
+        }
+    }
+
     /// Reads one key. What was seen, absence included, must still hold at the commit of a change, see
     /// [`Bounds::reads_hold`].
     ///

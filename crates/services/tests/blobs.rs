@@ -295,6 +295,31 @@ async fn an_upload_goes_on_in_later_turns() {
 }
 
 #[tokio::test]
+async fn of_two_turns_with_a_part_or_the_end_one_loses() {
+    let world = World::new();
+    let (content, scope) = (&world.content, &world.scope);
+    let mut turn = world.begin();
+    let id = blob::begin_upload(&mut turn, scope, [7; 16], "a", Vec::new(), NOW).unwrap();
+    world.commit(turn).await;
+    let (mut one, mut other, mut end) = (world.begin(), world.begin(), world.begin());
+    for turn in [&mut one, &mut other] {
+        let part = blob::upload_part(turn, content, scope, &id, "x".into(), NOW);
+        assert_eq!(part.await.unwrap(), 1);
+    }
+    blob::complete_upload(&mut end, scope, &id, NOW)
+        .await
+        .unwrap();
+    world.commit(one).await;
+    for late in [other, end] {
+        let error = world.try_commit(late).await.unwrap_err();
+        assert!(
+            matches!(error, plexspaces_store::Error::Conflict { .. }),
+            "{error}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn an_upload_ends_by_abort_or_age() {
     let world = World::new();
     let (content, scope) = (&world.content, &world.scope);

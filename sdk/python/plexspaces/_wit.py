@@ -6,9 +6,10 @@ from typing import Any, Callable
 
 try:
     from componentize_py_types import Err
-    from wit_world.imports import durability, keyvalue, logging, messaging, system, tuplespace, types
+    from wit_world.imports import blob, durability, keyvalue, logging, messaging, system, tuplespace, types
 
     _modules: dict[str, Any] = {
+        "blob": blob,
         "durability": durability,
         "keyvalue": keyvalue,
         "logging": logging,

@@ -5,13 +5,14 @@
 //! * [`actor`](mod@actor): the traits to implement and, at the crate's root, the [`actor!`] macro that exports them.
 //! * [`error`](mod@error): failures as values, in both directions.
 //! * [`messaging`]: send, ask, spawn, stop.
-//! * [`tuplespace`]: tuples, patterns, [`tuple!`] and [`pattern!`]. [`keyvalue`]: values by key.
+//! * [`tuplespace`]: tuples, patterns, [`tuple!`] and [`pattern!`]. [`keyvalue`]: values by key. [`blob`]: large values.
 //! * [`context`](mod@context): whose data a call touches.
 //! * [`durability`], [`system`], [`log`]: checkpoints, time and randomness, the node's log.
 
 pub mod actor;
 #[doc(hidden)]
 pub mod bindings;
+pub mod blob;
 pub mod context;
 pub mod durability;
 pub mod error;
@@ -35,7 +36,7 @@ pub mod prelude {
     pub use crate::{
         Activation, Context, Error, ErrorCode, GenEvent, GenFsm, GenServer, MessageHandler, PatternField,
         Snapshot, Termination, Transition, Value, actor, debug, error, info, keyvalue, messaging, pattern,
-        system, trace, tuple, tuplespace, warn,
+        blob, system, trace, tuple, tuplespace, warn,
     };
 }
 

@@ -41,6 +41,20 @@ impl Recorded for u32 {
     }
 }
 
+impl Recorded for u64 {
+    fn to_record(&self) -> Bytes {
+        Bytes::copy_from_slice(&self.to_be_bytes())
+    }
+
+    fn from_record(bytes: Bytes) -> Result<Self> {
+        bytes
+            .as_ref()
+            .try_into()
+            .map(u64::from_be_bytes)
+            .map_err(|_| corrupt("number"))
+    }
+}
+
 impl Recorded for i64 {
     fn to_record(&self) -> Bytes {
         Bytes::copy_from_slice(&self.to_be_bytes())

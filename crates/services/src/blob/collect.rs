@@ -9,7 +9,7 @@
 //! grow with the number of blobs.
 
 use super::chunks;
-use super::content::{Content, Listed};
+use super::content::{Content, Listed, add};
 use crate::applications::Hash;
 use crate::fault;
 use crate::records::{BlobRow, HostCall, Restored, SegmentCalls, UploadRow, decode, host_call};
@@ -112,19 +112,21 @@ pub async fn collect(content: &Content, store: &dyn Store, rules: Rules) -> Resu
         let orphans: Vec<Hash> = candidates.keys().copied().collect();
         for group in orphans.chunks(DELETED_AT_ONCE) {
             let condemned = collection.condemn(group.to_vec());
-            let content = content.clone();
+            let place = content.clone();
             // A task of its own: when this future is dropped, nobody may pin what is still being deleted.
             let deletion = tokio::spawn(async move {
-                let done = content.delete(&condemned.hashes).await;
+                let done = place.delete(&condemned.hashes).await;
                 done.map(|()| condemned.hashes.clone())
             });
             let deleted = deletion.await.map_err(|error| {
                 Error::new(Code::Internal, format!("a deletion has died: {error}"))
             })??;
+            add(&content.counters.collected, deleted.len() as u64);
             collected.deleted += deleted.len() as u64;
             collected.deleted_bytes += deleted.iter().map(|hash| candidates[hash]).sum::<u64>();
         }
     }
+    add(&content.counters.collections, 1);
     Ok(collected)
 }
 

@@ -15,9 +15,12 @@ use futures_util::stream::BoxStream;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt as _, PutMode, PutOptions};
 use plexspaces_core::{Code, Error, Result};
+use serde::Serialize;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
+use tokio::sync::Notify;
 
 /// What all chunks' names begin with.
 const CHUNKS: &str = "chunks";
@@ -31,6 +34,35 @@ pub struct Content {
     pub(super) collecting: Arc<tokio::sync::Mutex<()>>,
     /// The folder, where content lies in one.
     pub(super) folder: Option<PathBuf>,
+    pub(super) counters: Arc<Counters>,
+    changed: Arc<Notify>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    stored: AtomicU64,
+    stored_bytes: AtomicU64,
+    read: AtomicU64,
+    read_bytes: AtomicU64,
+    pub(super) collections: AtomicU64,
+    pub(super) collected: AtomicU64,
+}
+
+/// What has been done with content since it was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Figures {
+    /// Chunks stored.
+    pub chunks_stored: u64,
+    /// Their bytes.
+    pub bytes_stored: u64,
+    /// Pieces of chunks read.
+    pub pieces_read: u64,
+    /// Their bytes.
+    pub bytes_read: u64,
+    /// Collections that came to their end.
+    pub collections: u64,
+    /// Chunks that they have deleted.
+    pub chunks_collected: u64,
 }
 
 /// A chunk as a listing shows it.
@@ -72,7 +104,34 @@ impl Content {
             guard: Arc::default(),
             collecting: Arc::default(),
             folder: None,
+            counters: Arc::default(),
+            changed: Arc::default(),
         }
+    }
+
+    /// What has been done with it since it was opened.
+    #[must_use]
+    pub fn figures(&self) -> Figures {
+        let now = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let counters = &self.counters;
+        Figures {
+            chunks_stored: now(&counters.stored),
+            bytes_stored: now(&counters.stored_bytes),
+            pieces_read: now(&counters.read),
+            bytes_read: now(&counters.read_bytes),
+            collections: now(&counters.collections),
+            chunks_collected: now(&counters.collected),
+        }
+    }
+
+    /// Something was done after which chunks may be orphans.
+    pub fn changed(&self) {
+        self.changed.notify_one();
+    }
+
+    /// Resolves when [`Self::changed`] was called since the last time. For one task.
+    pub async fn until_changed(&self) {
+        self.changed.notified().await;
     }
 
     /// Stores one chunk of 1 to [`CHUNK_BYTES_MAX`] bytes. It is durable when this returns, and is not collected while
@@ -95,6 +154,10 @@ impl Content {
             .put(&path(chunk.hash), bytes.into())
             .await
             .map_err(|error| unavailable("stored", chunk.hash, &error))?;
+        // The turn may fail.
+        self.changed();
+        add(&self.counters.stored, 1);
+        add(&self.counters.stored_bytes, chunk.size.into());
         Ok((chunk, pin))
     }
 
@@ -147,6 +210,8 @@ impl Content {
         if piece.whole() && Hash::of(&bytes) != hash {
             return Err(damaged("its bytes have another SHA-256".to_owned()));
         }
+        add(&self.counters.read, 1);
+        add(&self.counters.read_bytes, piece.length.into());
         Ok(bytes)
     }
 
@@ -209,20 +274,26 @@ impl Content {
             )
         };
         let path = Path::from(name);
-        let create = PutOptions::from(PutMode::Create);
-        match self
-            .objects
-            .put_opts(&path, bytes.clone().into(), create)
-            .await
-        {
-            Ok(_) => Ok(bytes),
-            Err(object_store::Error::AlreadyExists { .. }) => {
-                let found = self.objects.get(&path).await.map_err(failed)?;
-                found.bytes().await.map_err(failed)
+        loop {
+            match self.objects.get(&path).await {
+                Ok(found) => return found.bytes().await.map_err(failed),
+                Err(object_store::Error::NotFound { .. }) => {}
+                Err(error) => return Err(failed(error)),
             }
-            Err(error) => Err(failed(error)),
+            let create = PutOptions::from(PutMode::Create);
+            let made = self.objects.put_opts(&path, bytes.clone().into(), create);
+            match made.await {
+                Ok(_) => return Ok(bytes),
+                // Somebody else was first.
+                Err(object_store::Error::AlreadyExists { .. }) => {}
+                Err(error) => return Err(failed(error)),
+            }
         }
     }
+}
+
+pub(super) fn add(counter: &AtomicU64, n: u64) {
+    counter.fetch_add(n, Ordering::Relaxed);
 }
 
 fn path(hash: Hash) -> Path {

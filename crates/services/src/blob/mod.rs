@@ -23,7 +23,7 @@ mod uploads;
 
 pub use chunks::{Chunk, Piece};
 pub use collect::{Collected, MIN_AGE, Rules, claim, collect};
-pub use content::{Content, Listed};
+pub use content::{Content, Figures, Listed};
 pub use guard::Pin;
 pub use place::Place;
 pub use rows::{

@@ -262,8 +262,9 @@ pub async fn copy(
     row(scope, dest)?;
     let found = existing(transaction, &from, source).await?;
     let chunks = chunks_of(&found)?;
-    // The read of the source is guarded: up to the commit its row names the chunks, and after it the copy's does. The
-    // pin is for a source that this turn itself has uploaded, and deletes again.
+    // Up to the commit the source's row names the chunks, and after it the copy's does. The pin is for a source that this
+    // turn itself has uploaded, and deletes again.
+    transaction.rely_on(&from);
     let pin = content.pin(chunks.iter().map(|chunk| chunk.hash).collect());
     let stored = Stored {
         pin: pin.await,

@@ -139,6 +139,8 @@ async fn existing(
     if let Some(bytes) = transaction.get(&key).await? {
         let found: UploadRow = decode(&key, &bytes)?;
         if now.0 < found.expires_ms {
+            // No part may be lost, and the content is named by this row until the commit.
+            transaction.rely_on(&key);
             return Ok((key, found));
         }
     }

@@ -40,6 +40,8 @@ impl World {
         let bounds = Bounds {
             effects: 10_000,
             batch_bytes: 16 << 20,
+            // As an ephemeral actor: what has to hold, the layer itself sees to.
+            reads_hold: false,
         };
         Transaction::new(self.store.clone(), self.table.clone(), bounds)
     }

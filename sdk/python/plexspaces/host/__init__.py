@@ -5,6 +5,23 @@ argument, and without one work on the actor's own tenant and namespace. What a t
 when the turn succeeds, all of it or nothing.
 """
 
+from ._blob import (
+    BlobInfo,
+    BlobPage,
+    blob_upload,
+    blob_download,
+    blob_download_range,
+    blob_delete,
+    blob_exists,
+    blob_metadata,
+    blob_list_blobs,
+    blob_list_page,
+    blob_copy,
+    blob_begin_upload,
+    blob_upload_part,
+    blob_complete_upload,
+    blob_abort_upload,
+)
 from ._durability import (
     durability_checkpoint,
     durability_get_sequence,
@@ -51,8 +68,23 @@ from ._tuplespace import (
 )
 
 __all__ = [
+    "BlobInfo",
+    "BlobPage",
     "KeyPage",
     "ask_message",
+    "blob_abort_upload",
+    "blob_begin_upload",
+    "blob_complete_upload",
+    "blob_copy",
+    "blob_delete",
+    "blob_download",
+    "blob_download_range",
+    "blob_exists",
+    "blob_list_blobs",
+    "blob_list_page",
+    "blob_metadata",
+    "blob_upload",
+    "blob_upload_part",
     "durability_checkpoint",
     "durability_get_sequence",
     "durability_is_replaying",

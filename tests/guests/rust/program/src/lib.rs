@@ -13,6 +13,7 @@
 //! | `fail` | text | ends the program with an error: the turn is undone |
 //! | `trap` | | panics: the turn is undone and the instance is lost |
 
+mod blob;
 mod keyvalue;
 mod tuplespace;
 
@@ -101,6 +102,7 @@ impl Program {
             "repeat" => self.repeat(arguments),
             "trap" => panic!("a trap, as asked"),
             _ => match operation.split_once('.') {
+                Some(("blob", function)) => blob::call(function, arguments),
                 Some(("keyvalue", function)) => keyvalue::call(function, arguments),
                 Some(("tuplespace", function)) => tuplespace::call(function, arguments),
                 _ => Err(unknown(operation)),
