@@ -235,6 +235,16 @@ async fn one_call_moves_no_more_than_a_message() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn python_has_all_of_it() {
+    let node = Machine::new().await;
+    deploy(&node, "blobs_python", "").await;
+    assert_eq!(
+        ask(&node, "blobs_python", "all", "").await.as_deref(),
+        Ok("ok")
+    );
+}
+
 /// The node collects at its start, and again after something has changed.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_collects_orphans() {
