@@ -5,6 +5,7 @@ CARGO ?= cargo
 PYTHON ?= python3
 VENV := target/venv
 VENV_STAMP := $(VENV)/.installed
+TEST_TOOLS_STAMP := $(VENV)/.test-tools
 BINARY := target/release/plexspaces
 
 .PHONY: demo test guests build fmt
@@ -23,6 +24,11 @@ $(VENV_STAMP): examples/calculator/requirements.txt
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
+$(TEST_TOOLS_STAMP): tests/requirements.txt $(VENV_STAMP)
+	@echo "== installing what the tests need into $(VENV)"
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
 guests: build $(VENV_STAMP)
 	@echo "== building the guests"
 	PLEXSPACES_GUEST_RUSTC="$$(scripts/rust-guest-toolchain.sh target/guest-toolchain)" \
@@ -34,7 +40,7 @@ demo: build $(VENV_STAMP)
 	PLEXSPACES_COMPONENTIZE_PY=$(VENV)/bin/componentize-py scripts/build-guests.sh $(BINARY) python
 	scripts/demo.sh $(BINARY) target/guests
 
-test: build guests
+test: build guests $(TEST_TOOLS_STAMP)
 	@echo "== formatting"
 	$(CARGO) fmt --all --check
 	@echo "== lints"

@@ -83,6 +83,8 @@ codes! {
     1020 LeaseLost Caller FailedPrecondition "the lease is not held any more",
     1021 EntryExists Caller AlreadyExists "there is such an entry already",
     1024 TooManyTimers TryAgain ResourceExhausted "the actor has as many timers as it may",
+    1030 BlobLimit Caller ResourceExhausted "a blob is over one of its limits",
+    1031 BlobWhileReserving Caller FailedPrecondition "blob content cannot move while the turn holds reservations",
     2001 NotWebAssembly Caller InvalidArgument "the upload is not WebAssembly",
     2002 CoreModule Caller InvalidArgument "the upload is a core module, not a component",
     2003 WrongWorld Caller InvalidArgument "the component does not fit the plexspaces:actor contract",
@@ -109,6 +111,7 @@ codes! {
     5006 DataFolderUnusable Caller Unavailable "the data folder cannot be used",
     5007 NoRoom TryAgain ResourceExhausted "the node has as many live actors as it may",
     5008 OtherStore Caller FailedPrecondition "the data folder holds another store than asked for",
+    5010 BlobsUnavailable TryAgain Unavailable "the place of the blobs' content cannot be used",
     9001 Internal Bug Internal "a fault in PlexSpaces",
 }
 

@@ -10,12 +10,13 @@
 //! * [`keys`]: the bound on callers' message ids
 //! * [`messaging`]: sends, asks and spawns between actors
 //! * [`waiting`]: turns that wait until something is there; [`operation`]: services for programs that are no actors
-//! * [`passivate`], [`recover`], [`sweep`], [`timers`]: idle actors, a node's start, expired rows, what is sent later
-//! * [`feeds`]: what is published reaches its subscribers
+//! * [`passivate`], [`recover`], [`sweep`], [`collect`]: idle actors, a node's start, expired rows, orphans
+//! * [`timers`], [`feeds`]: what is sent later, what is published
 
 mod actor;
 mod alarm;
 mod catalog;
+mod collect;
 mod deploy;
 mod drive;
 mod feeds;
@@ -35,5 +36,5 @@ mod waiting;
 
 pub use deploy::{Deploy, Deployed};
 pub use manifest::Manifest;
-pub use node::{ActorTypeInfo, Application, Node, Options, Request, Stats};
+pub use node::{ActorTypeInfo, Application, COLLECT_AFTER, Node, Options, Request, Stats};
 pub use operation::{Ended, Operation};

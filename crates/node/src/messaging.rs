@@ -14,6 +14,7 @@ use plexspaces_core::message::{self, Delivery, Message};
 use plexspaces_core::time::Millis;
 use plexspaces_core::{ActorId, Code, Error, Result};
 use plexspaces_runtime::{self as runtime, Abort, Ask, Outgoing, Outside, Turn};
+use plexspaces_services::blob::Content;
 use plexspaces_services::records::{ActorRow, MailboxRow, Wait, WaitRow, encode, segment};
 use plexspaces_services::{Bounds, journal, mailbox, waits};
 use plexspaces_store::{Error as StoreError, Key};
@@ -27,6 +28,10 @@ const ASK_TIMEOUT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 /// `Shared` as guests see it.
 #[async_trait]
 impl Outside for Links {
+    fn content(&self) -> Result<&Content> {
+        Ok(&self.0.content)
+    }
+
     fn send(&self, turn: &mut Turn, to: &str, msg_type: &str, payload: Bytes) -> Result<()> {
         let id = ActorId::parse(turn.actor.scope(), to)?;
         self.put_message(turn, id, msg_type, payload, Delivery::Send, None)

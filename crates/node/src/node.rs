@@ -6,7 +6,7 @@ use crate::drive;
 use crate::lane::Lanes;
 use crate::resident::{Envelope, Origin, Told};
 use crate::shared::{Shared, wall};
-use crate::{feeds, passivate, recover, sweep, timers};
+use crate::{collect, feeds, passivate, recover, sweep, timers};
 use bytes::Bytes;
 use dashmap::DashMap;
 use plexspaces_core::batch::{Batch, Urgency};
@@ -14,6 +14,7 @@ use plexspaces_core::message::{self, Delivery, FROM_HTTP, Message};
 use plexspaces_core::time::{Millis, Timeline};
 use plexspaces_core::{ActorId, Code, Error, Result};
 use plexspaces_runtime::{Engine, Modules};
+use plexspaces_services::blob::{self, Content};
 use plexspaces_services::clock::Stamp;
 use plexspaces_services::dedup::{self, CallerId};
 use plexspaces_services::records::{MailboxRow, encode};
@@ -33,9 +34,16 @@ pub struct Options {
     pub node_id: String,
     /// Where everything durable is.
     pub store: Arc<dyn Store>,
+    /// Where the bytes of blobs are.
+    pub blobs: Content,
+    /// How long after a change blob content is looked through for orphans; [`COLLECT_AFTER`] is good.
+    pub collect_after: Duration,
     /// The folder for compiled code.
     pub cache: PathBuf,
 }
+
+/// Content has to be an hour old before it is collected, and whatever a change has left is that old then.
+pub const COLLECT_AFTER: Duration = Duration::from_secs(61 * 60);
 
 /// A message from outside.
 #[derive(Clone, Debug)]
@@ -99,6 +107,8 @@ pub struct Stats {
     pub instances: usize,
     /// Turns run since the start, replays not counted.
     pub turns: u64,
+    /// What was done with the bytes of blobs since the start.
+    pub blobs: blob::Figures,
 }
 
 /// A running node. Cheap to clone. When the last clone is dropped without [`Node::shutdown`], it ends as in a crash,
@@ -134,7 +144,8 @@ impl Node {
     /// Starts a node: what was deployed is there, and waiting messages go on.
     ///
     /// # Errors
-    /// A fault of the store, `PS5006` when the cache folder cannot be used, or `PS9001` when the engine cannot start.
+    /// A fault of the store, `PS5006` when the cache folder cannot be used, `PS5010` when the place of the blobs cannot be
+    /// used or belongs to another store, or `PS9001` when the engine cannot start.
     pub async fn start(options: Options) -> Result<Node> {
         let engine = Engine::new()
             .map_err(|e| Error::new(Code::Internal, format!("the engine cannot start: {e:#}")))?;
@@ -145,6 +156,7 @@ impl Node {
             )
         };
         let modules = Modules::open(engine, &options.cache).map_err(unusable)?;
+        blob::claim(&options.blobs, options.store.as_ref()).await?;
         let newest = clock::newest(options.store.snapshot().as_ref()).await?;
         let threads = std::thread::available_parallelism().map_or(2, usize::from);
         let timeline = Arc::new(Timeline::after(newest));
@@ -153,6 +165,7 @@ impl Node {
         let shared = Arc::new(Shared {
             store: options.store,
             coordination: Arc::new(coordination),
+            content: options.blobs,
             modules,
             catalog: Catalog::default(),
             residents: DashMap::new(),
@@ -169,6 +182,7 @@ impl Node {
             expiring: Arc::default(),
             timers: Arc::default(),
             unpark: AtomicBool::new(true),
+            collector_gone: Arc::default(),
             closing: AtomicBool::new(false),
             gone: AtomicBool::new(false),
             deploying: tokio::sync::Mutex::new(()),
@@ -182,6 +196,7 @@ impl Node {
         passivate::start(&shared);
         sweep::start(&shared);
         timers::start(&shared);
+        collect::start(&shared, options.collect_after);
         Ok(Node {
             id: options.node_id.into(),
             shared: Arc::new(Owned(shared)),
@@ -372,6 +387,7 @@ impl Node {
             actors_in_memory: shared.residents.len(),
             instances: shared.hot.load(Ordering::Relaxed),
             turns: shared.turns.load(Ordering::Relaxed),
+            blobs: shared.content.figures(),
         }
     }
 

@@ -30,7 +30,7 @@ pub enum Ended<T> {
     /// Its changes, and all that it has seen, are durable.
     Done(T),
     /// Another commit came in between: the next run.
-    Again(Operation),
+    Again(Box<Operation>),
 }
 
 impl Operation {
@@ -65,7 +65,7 @@ impl Operation {
             if run + 1 == RUNS_MAX {
                 return Err(error);
             }
-            Ok(Ended::Again(Operation::begin(node, run + 1)))
+            Ok(Ended::Again(Box::new(Operation::begin(node, run + 1))))
         };
         let value = match result {
             Ok(value) => value,

@@ -13,6 +13,7 @@ use plexspaces_core::batch::Batch;
 use plexspaces_core::time::{Millis, Timeline};
 use plexspaces_core::{ActorId, Code, Error, Result};
 use plexspaces_runtime::{Modules, Outgoing, Sealed, Turn};
+use plexspaces_services::blob::Content;
 use plexspaces_services::clock::Stamp;
 use plexspaces_services::feeds::Feed;
 use plexspaces_services::records::segment;
@@ -26,6 +27,7 @@ use tokio::sync::{Notify, oneshot};
 /// One node's parts.
 pub(crate) struct Shared {
     pub(crate) store: Arc<dyn Store>,
+    pub(crate) content: Content,
     pub(crate) coordination: Arc<Coordination>,
     pub(crate) modules: Modules,
     pub(crate) catalog: Catalog,
@@ -52,6 +54,8 @@ pub(crate) struct Shared {
     pub(crate) timers: Arc<Alarm>,
     /// Types were deployed whose timers may be parked.
     pub(crate) unpark: AtomicBool,
+    /// Ends the task that collects content.
+    pub(crate) collector_gone: Arc<Notify>,
     pub(crate) closing: AtomicBool,
     /// Nobody has the node any more: actors do not stay.
     pub(crate) gone: AtomicBool,
@@ -65,6 +69,7 @@ impl Drop for Shared {
         self.expiring.over();
         self.timers.over();
         self.coordination.feeds.end();
+        self.collector_gone.notify_one();
     }
 }
 

@@ -48,5 +48,8 @@ async fn sweep(shared: &Arc<Shared>) -> plexspaces_core::Result<Option<Millis>> 
         }
         drop(held);
     }
+    if sweep.uploads {
+        shared.content.changed();
+    }
     Ok(sweep.next)
 }

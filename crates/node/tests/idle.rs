@@ -2,7 +2,8 @@
 
 mod support;
 
-use plexspaces_node::{Node, Options};
+use plexspaces_node::{COLLECT_AFTER, Node, Options};
+use plexspaces_services::blob::Content;
 use plexspaces_store::{Fjall, FjallOptions, Store};
 use serde_json::json;
 use std::sync::Arc;
@@ -73,6 +74,8 @@ async fn an_idle_node_uses_no_cpu() {
     let node = Node::start(Options {
         node_id: "idle".into(),
         store,
+        blobs: Content::in_memory(),
+        collect_after: COLLECT_AFTER,
         cache: cache(),
     })
     .await

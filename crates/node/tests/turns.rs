@@ -3,7 +3,8 @@
 mod support;
 
 use plexspaces_core::Code;
-use plexspaces_node::{Node, Options};
+use plexspaces_node::{COLLECT_AFTER, Node, Options};
+use plexspaces_services::blob::Content;
 use plexspaces_store::{Memory, Store};
 use std::sync::Arc;
 use support::{Machine, ask, cache, count, deploy, eventually};
@@ -41,6 +42,8 @@ async fn a_dropped_node_lets_go_of_its_store() {
     let options = Options {
         node_id: "dropped".into(),
         store: store.clone(),
+        blobs: Content::in_memory(),
+        collect_after: COLLECT_AFTER,
         cache: cache(),
     };
     let node = Node::start(options).await.expect("the node starts");

@@ -18,6 +18,7 @@ use bytes::Bytes;
 use plexspaces_core::limits::Limits;
 use plexspaces_core::message::Message;
 use plexspaces_core::{ActorId, Code, Error, Result, Scope};
+use plexspaces_services::blob::Content;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -377,12 +378,16 @@ struct Nobody;
 fn nobody<T>() -> Result<T> {
     Err(Error::new(
         Code::InvalidArgument,
-        "messaging is not allowed outside a turn",
+        "the node's services are not there outside a turn",
     ))
 }
 
 #[async_trait]
 impl Outside for Nobody {
+    fn content(&self) -> Result<&Content> {
+        nobody()
+    }
+
     fn send(&self, _: &mut Turn, _: &str, _: &str, _: Bytes) -> Result<()> {
         nobody()
     }

@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use plexspaces_core::time::Millis;
 use plexspaces_core::{ActorId, Error, Result};
+use plexspaces_services::blob::Content;
 use plexspaces_services::waiters::Wants;
 use plexspaces_store::Key;
 use std::time::Duration;
@@ -105,6 +106,12 @@ pub enum Abort {
 /// The node, as a guest's host calls see it. Effects are buffered in the turn.
 #[async_trait]
 pub trait Outside: Send + Sync {
+    /// Where the bytes of blobs are.
+    ///
+    /// # Errors
+    /// `PS1013` outside a turn.
+    fn content(&self) -> Result<&Content>;
+
     /// Buffers a message to `to`.
     ///
     /// # Errors

@@ -4,7 +4,7 @@
 //! itself when it expires, and readers of a layer do not see it after that. A sweep removes it some time later, unless
 //! it has been written again; an entry whose row is gone or lives longer is dropped.
 
-use crate::records::{DedupRow, KeyValueRow, RegistrationRow, Tuple, decode};
+use crate::records::{DedupRow, KeyValueRow, RegistrationRow, Tuple, UploadRow, decode};
 use crate::{dedup, fault};
 use bytes::Bytes;
 use plexspaces_core::batch::{Batch, Op, Version};
@@ -37,6 +37,8 @@ pub struct Sweep {
     pub batch: Batch,
     /// When the next entry is due, if there is one.
     pub next: Option<Millis>,
+    /// Whether uploads of blobs are among the rows: nothing names their content any more.
+    pub uploads: bool,
 }
 
 /// Collects up to `limit` expired rows.
@@ -56,6 +58,7 @@ pub async fn sweep(snapshot: &dyn Snapshot, now: Millis, limit: usize) -> Result
         if let Some(found) = snapshot.get(&row).await.map_err(fault)?
             && expires(&row, &found.value)?.is_some_and(|at| at <= now)
         {
+            sweep.uploads |= kind(&row)? == Kind::BlobUpload;
             guarded_delete(&mut sweep.batch, row, found.version);
         }
         sweep.batch.delete(entry);
@@ -76,6 +79,7 @@ fn expires(key: &Key, value: &Bytes) -> Result<Option<Millis>> {
         Kind::Tuple => decode::<Tuple>(key, value)?.expires_ms,
         Kind::KeyValue => decode::<KeyValueRow>(key, value)?.expires_ms,
         Kind::Registration => decode::<RegistrationRow>(key, value)?.expires_ms,
+        Kind::BlobUpload => decode::<UploadRow>(key, value)?.expires_ms,
         other => {
             return Err(Error::new(
                 Code::Corrupt,

@@ -7,6 +7,7 @@
 //! * [`transaction`]: how a turn reads and writes; [`reservations`], [`waiters`]: how turns keep out of each other's way
 //! * [`tuplespace`]: Linda's tuples; [`keyvalue`]: values by key
 //! * [`feeds`]: what is published once and reaches every subscriber: [`topics`], process [`groups`], [`watches`]
+//! * [`blob`]: large values, their bytes beside the store
 //! * [`mailbox`], [`waits`], [`dead_letters`]: messages between actors
 //! * [`timers`]: messages that are sent later; [`registry`]: services by name; [`persisted`]: what actors keep for themselves
 //! * [`journal`]: actors, their turns and checkpoints
@@ -17,6 +18,7 @@
 //! * [`records`]: the stored messages, and their conversions
 
 pub mod applications;
+pub mod blob;
 pub mod clock;
 pub mod coordination;
 pub mod dead_letters;

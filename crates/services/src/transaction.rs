@@ -4,6 +4,7 @@
 //! first read overlaid with its own changes. Nothing is visible to others before the batch commits, and dropping the
 //! transaction leaves no trace.
 
+use crate::blob::Pin;
 use crate::coordination::Coordination;
 use crate::fault;
 use crate::feeds::table::Wanted;
@@ -65,6 +66,8 @@ pub struct Held {
     wakes: Vec<WakeOnDrop>,
     wakes_if_undone: Vec<WakeOnDrop>,
     feeds: OnTheirWay,
+    /// Blob content that a row of the batch names, or that the turn has read.
+    pin: Pin,
 }
 
 impl Held {
@@ -110,6 +113,11 @@ impl Transaction {
     /// # Errors
     /// `PS3008` over the bounds.
     pub fn put(&mut self, key: Key, value: Bytes) -> Result<()> {
+        // A value that this one replaces in the buffer will not be in the batch.
+        if let Some(Op::Put(replaced)) = self.batch.ops.get(&key) {
+            let before = (key.as_bytes().len() + replaced.len()) as u64;
+            self.bytes = self.bytes.saturating_sub(before);
+        }
         self.count(key.as_bytes().len() + value.len())?;
         self.batch.put(key, value);
         Ok(())
@@ -128,6 +136,13 @@ impl Transaction {
     /// Lets the batch commit only if `key` still has `version`.
     pub fn guard(&mut self, key: Key, version: Version) {
         self.batch.guard(key, version);
+    }
+
+    /// Lets the batch commit only if `key` still is as this transaction has read it, whatever [`Bounds::reads_hold`] says.
+    pub fn rely_on(&mut self, key: &Key) {
+        if let Some(version) = self.read_versions.get(key) {
+            self.batch.guards.entry(key.clone()).or_insert(*version);
+        }
     }
 
     /// Reads one key. What was seen, absence included, must still hold at the commit of a change, see
@@ -335,6 +350,30 @@ impl Transaction {
     /// The buffer itself, for rows that belong to the runtime and count against no bound.
     pub fn batch_mut(&mut self) -> &mut Batch {
         &mut self.batch
+    }
+
+    /// Keeps blob content from being collected until the batch has committed.
+    pub fn hold(&mut self, pin: Pin) {
+        self.held.pin.join(pin);
+    }
+
+    /// Whether others may wait for what the transaction has reserved.
+    #[must_use]
+    pub fn reserves(&self) -> bool {
+        !self.held.reservations.is_empty()
+    }
+
+    /// Whether a key that this transaction has read is still as it was read, or was written by it.
+    ///
+    /// # Errors
+    /// A fault of the store.
+    pub async fn unchanged(&self, key: &Key) -> Result<bool> {
+        if self.batch.ops.contains_key(key) {
+            return Ok(true);
+        }
+        let now = self.store.latest(key).await.map_err(fault)?;
+        let now = now.map_or(Version::ABSENT, |found| found.version);
+        Ok(self.read_versions.get(key) == Some(&now))
     }
 
     /// How many changes are buffered.

@@ -89,6 +89,14 @@ fn the_bytes_of_every_kind_never_change() {
             scoped(Kind::Member),
             b"\x02acme\0\x02shop\0\x15\x27\x02cart\0\x15\x2A",
         ),
+        (
+            scoped(Kind::Blob),
+            b"\x02acme\0\x02shop\0\x15\x24\x02cart\0\x15\x2A",
+        ),
+        (
+            scoped(Kind::BlobUpload),
+            b"\x02acme\0\x02shop\0\x15\x25\x02cart\0\x15\x2A",
+        ),
     ];
     for ((key, bytes), kind) in golden.into_iter().zip(Kind::ALL) {
         assert_eq!(key.as_bytes(), bytes, "{kind:?}");

@@ -7,6 +7,7 @@ from typing import Any, Callable
 try:
     from componentize_py_types import Err
     from wit_world.imports import (
+        blob,
         channels,
         durability,
         keyvalue,
@@ -20,6 +21,7 @@ try:
     )
 
     _modules: dict[str, Any] = {
+        "blob": blob,
         "channels": channels,
         "durability": durability,
         "keyvalue": keyvalue,

@@ -7,6 +7,7 @@
 //! * [`messaging`]: send, ask, spawn, stop, timers and reminders. [`registry`]: services by name.
 //! * [`tuplespace`]: tuples, patterns, [`tuple!`] and [`pattern!`]. [`keyvalue`]: values by key.
 //! * [`channels`]: topics. [`process_groups`]: actors that are reached together. [`event`]: what infos say in their type.
+//! * [`blob`]: large values.
 //! * [`context`](mod@context): whose data a call touches.
 //! * [`durability`], [`system`], [`log`]: checkpoints, persisted values and the journal, time and randomness, the node's log.
 
@@ -14,6 +15,7 @@ pub mod actor;
 #[doc(hidden)]
 pub mod bindings;
 pub mod channels;
+pub mod blob;
 pub mod context;
 pub mod durability;
 pub mod error;
@@ -39,12 +41,10 @@ pub use tuplespace::{PatternField, Value};
 /// Everything that an actor usually needs: `use plexspaces_sdk::prelude::*;`.
 pub mod prelude {
     pub use crate::{
-        Activation, Context, Error, ErrorCode, GenEvent, GenFsm, GenServer, MessageHandler,
-        PatternField, Snapshot, Termination, Transition, Value, actor, debug, durability, error,
-        info, keyvalue, messaging, pattern, registry, system, trace, tuple, tuplespace, warn,
-        Activation, Context, Error, ErrorCode, Event, GenEvent, GenFsm, GenServer, MessageHandler, PatternField,
-        Snapshot, Termination, Transition, Value, actor, channels, debug, error, info, keyvalue, messaging, pattern,
-        process_groups, system, trace, tuple, tuplespace, warn,
+        Activation, Context, Error, ErrorCode, Event, GenEvent, GenFsm, GenServer, MessageHandler,
+        PatternField, Snapshot, Termination, Transition, Value, actor, blob, channels, debug,
+        durability, error, info, keyvalue, locks, messaging, pattern, process_groups, registry,
+        system, trace, tuple, tuplespace, warn,
     };
 }
 

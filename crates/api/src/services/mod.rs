@@ -25,7 +25,7 @@ macro_rules! operation {
             };
             match operation.end(result).await? {
                 plexspaces_node::Ended::Done(value) => break value,
-                plexspaces_node::Ended::Again(next) => operation = next,
+                plexspaces_node::Ended::Again(next) => operation = *next,
             }
         }
     }};

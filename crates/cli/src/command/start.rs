@@ -5,7 +5,8 @@ use crate::output;
 use anyhow::{Context as _, Result};
 use clap::Args;
 use plexspaces_core::{Code, Error};
-use plexspaces_node::{Node, Options};
+use plexspaces_node::{COLLECT_AFTER, Node, Options};
+use plexspaces_services::blob::{Content, Place};
 use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -52,6 +53,10 @@ pub(crate) struct Start {
         value_enum
     )]
     store: Kind,
+    /// Where the bytes of blobs are: file:FOLDER, or s3://BUCKET/PREFIX?endpoint=URL&region=NAME with credentials from
+    /// AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY [default: the folder blobs in the data folder]
+    #[arg(long, value_name = "PLACE")]
+    blobs: Option<Place>,
 }
 
 impl Start {
@@ -63,9 +68,14 @@ impl Start {
         let address = listener
             .local_addr()
             .context("cannot tell the address that was bound")?;
+        let blobs = self
+            .blobs
+            .unwrap_or_else(|| Place::Folder(self.data_dir.join("blobs")));
         let node = Node::start(Options {
             node_id: self.node_id,
             store: data::open(&self.data_dir, self.store)?,
+            blobs: Content::open(&blobs)?,
+            collect_after: COLLECT_AFTER,
             cache: self.data_dir.join("cache"),
         })
         .await?;

@@ -7,6 +7,7 @@ pub mod history;
 use bytes::Bytes;
 use plexspaces_core::{ActorId, Result, Scope};
 use plexspaces_node::{Deploy, Node, Options, Request};
+use plexspaces_services::blob::Content;
 use plexspaces_services::records::segment;
 use plexspaces_services::{journal, scopes};
 use plexspaces_store::key::{Kind, Path};
@@ -32,6 +33,8 @@ pub struct Machine {
     pub disk: Arc<Lossy>,
     /// How many commits were lost in the crash before its start.
     pub lost: usize,
+    /// The bytes of blobs, which no crash loses.
+    pub content: Content,
     gate: Gate,
     node: Option<Node>,
     runtime: Option<Runtime>,
@@ -53,6 +56,11 @@ impl Machine {
 
     /// Starts a node on what is on this disk.
     pub async fn boot(disk: Lossy, gate: Gate) -> Machine {
+        Machine::boot_with(disk, gate, Content::in_memory()).await
+    }
+
+    /// Starts a node on what is on this disk, and these bytes of blobs.
+    pub async fn boot_with(disk: Lossy, gate: Gate, content: Content) -> Machine {
         let place = PLACES.acquire().await.expect("never closed");
         let (lost, disk) = (disk.lost(), Arc::new(disk));
         let store: Arc<dyn Store> = match gate {
@@ -69,6 +77,9 @@ impl Machine {
             let options = Options {
                 node_id: "test".into(),
                 store: store.clone(),
+                blobs: content.clone(),
+                // An hour is long for a test.
+                collect_after: Duration::ZERO,
                 cache: cache(),
             };
             let starting = runtime.spawn(Node::start(options));
@@ -84,6 +95,7 @@ impl Machine {
         Machine {
             disk,
             lost,
+            content,
             gate,
             node: Some(node),
             runtime: Some(runtime),
@@ -93,9 +105,9 @@ impl Machine {
 
     /// Turns the power off and on again: what was not flushed may be lost, as `seed` has it.
     pub async fn crash(self, seed: u64) -> Machine {
-        let (left, gate) = (self.disk.crash(seed), self.gate);
+        let (left, gate, content) = (self.disk.crash(seed), self.gate, self.content.clone());
         drop(self);
-        Machine::boot(left, gate).await
+        Machine::boot_with(left, gate, content).await
     }
 
     /// The keys of all rows of a kind that belong to actors, such as mailbox rows, with their actors.

@@ -4,6 +4,7 @@
 //! through the layers of `services`. What the guest can mend is a value; what it cannot ends the turn.
 
 mod channels;
+mod blob;
 mod durability;
 mod keyvalue;
 mod logging;
@@ -128,17 +129,28 @@ macro_rules! scope {
 }
 use scope;
 
-/// Runs a journaled host call that changes something depending on what it is: as [`journaled!`], but the time that it
-/// waits in line for another turn does not count as the guest's.
-macro_rules! reserving {
-    ($self:ident, $operation:literal, $arguments:expr, |$turn:ident| $live:expr) => {{
+/// Runs something for the guest whose time does not count as the guest's.
+macro_rules! untimed {
+    ($self:ident, $work:expr) => {{
         let environment = $self.environment.clone();
         let (deadline, began) = (environment.deadline(), std::time::Instant::now());
         environment.set_deadline(None);
-        let result = crate::host::journaled!($self, $operation, All, $arguments, |$turn| $live);
+        let result = $work;
         environment.set_deadline_at(deadline.map(|at| at + began.elapsed()));
         result
     }};
+}
+use untimed;
+
+/// Runs a journaled host call that changes something depending on what it is: as [`journaled!`], but the time that it
+/// waits in line for another turn does not count as the guest's.
+macro_rules! reserving {
+    ($self:ident, $operation:literal, $arguments:expr, |$turn:ident| $live:expr) => {
+        crate::host::untimed!(
+            $self,
+            crate::host::journaled!($self, $operation, All, $arguments, |$turn| $live)
+        )
+    };
 }
 use reserving;
 

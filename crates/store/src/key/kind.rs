@@ -56,6 +56,10 @@ pub enum Kind {
     Group = 38,
     /// A member of a process group.
     Member = 39,
+    /// A blob: its name, and the chunks of its content.
+    Blob = 36,
+    /// An upload that goes on over several turns.
+    BlobUpload = 37,
 }
 
 impl Kind {
@@ -86,6 +90,8 @@ impl Kind {
         Kind::Subscription,
         Kind::Group,
         Kind::Member,
+        Kind::Blob,
+        Kind::BlobUpload,
     ];
 
     /// The kind with this number, if there is one.

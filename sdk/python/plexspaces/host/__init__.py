@@ -5,6 +5,23 @@ argument, and without one work on the actor's own tenant and namespace. What a t
 when the turn succeeds, all of it or nothing.
 """
 
+from ._blob import (
+    BlobInfo,
+    BlobPage,
+    blob_abort_upload,
+    blob_begin_upload,
+    blob_complete_upload,
+    blob_copy,
+    blob_delete,
+    blob_download,
+    blob_download_range,
+    blob_exists,
+    blob_list_blobs,
+    blob_list_page,
+    blob_metadata,
+    blob_upload,
+    blob_upload_part,
+)
 from ._channels import (
     channels_publish_to_topic,
     channels_subscribe_to_topic,
@@ -96,6 +113,8 @@ from ._tuplespace import (
 )
 
 __all__ = [
+    "BlobInfo",
+    "BlobPage",
     "JournalEntry",
     "KeyPage",
     "MemberPage",
@@ -103,6 +122,19 @@ __all__ = [
     "RegistryPage",
     "Reminder",
     "ask_message",
+    "blob_abort_upload",
+    "blob_begin_upload",
+    "blob_complete_upload",
+    "blob_copy",
+    "blob_delete",
+    "blob_download",
+    "blob_download_range",
+    "blob_exists",
+    "blob_list_blobs",
+    "blob_list_page",
+    "blob_metadata",
+    "blob_upload",
+    "blob_upload_part",
     "cancel_reminder",
     "cancel_timer",
     "channels_publish_to_topic",

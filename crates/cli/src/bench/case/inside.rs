@@ -5,7 +5,8 @@ use crate::bench::{Message, Plan, Subject};
 use anyhow::Result;
 use bytes::Bytes;
 use plexspaces_core::{ActorId, Scope};
-use plexspaces_node::{Deploy, Node, Options, Request};
+use plexspaces_node::{COLLECT_AFTER, Deploy, Node, Options, Request};
+use plexspaces_services::blob::Content;
 use plexspaces_store::{Fjall, FjallOptions};
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +20,8 @@ pub(crate) async fn node(plan: &Plan, name: &str, subject: &Subject) -> Result<N
     let node = Node::start(Options {
         node_id: "bench".into(),
         store: Arc::new(Fjall::open(folder, &FjallOptions::default())?),
+        blobs: Content::in_memory(),
+        collect_after: COLLECT_AFTER,
         cache: plan.cache(),
     })
     .await?;

@@ -15,6 +15,7 @@
 //! | `fail` | text | ends the program with an error: the turn is undone |
 //! | `trap` | | panics: the turn is undone and the instance is lost |
 
+mod blob;
 mod channels;
 mod durability;
 mod keyvalue;
@@ -116,6 +117,7 @@ impl Program {
                 Some(("durability", function)) => durability::call(function, arguments),
                 Some(("channels", function)) => channels::call(function, arguments),
                 Some(("process_groups", function)) => process_groups::call(function, arguments),
+                Some(("blob", function)) => blob::call(function, arguments),
                 Some(("keyvalue", function)) => keyvalue::call(function, arguments),
                 Some(("messaging", function)) => messaging::call(function, arguments),
                 Some(("registry", function)) => registry::call(function, arguments),
