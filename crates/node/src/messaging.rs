@@ -27,6 +27,14 @@ const ASK_TIMEOUT_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 /// `Shared` as guests see it.
 #[async_trait]
 impl Outside for Links {
+    fn ticket(&self) -> u64 {
+        self.0.ticket()
+    }
+
+    fn now(&self) -> Millis {
+        self.0.now()
+    }
+
     fn send(&self, turn: &mut Turn, to: &str, msg_type: &str, payload: Bytes) -> Result<()> {
         let id = ActorId::parse(turn.actor.scope(), to)?;
         self.put_message(turn, id, msg_type, payload, Delivery::Send, None)

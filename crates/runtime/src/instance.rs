@@ -383,6 +383,14 @@ fn nobody<T>() -> Result<T> {
 
 #[async_trait]
 impl Outside for Nobody {
+    fn ticket(&self) -> u64 {
+        0
+    }
+
+    fn now(&self) -> plexspaces_core::time::Millis {
+        plexspaces_core::time::Millis(0)
+    }
+
     fn send(&self, _: &mut Turn, _: &str, _: &str, _: Bytes) -> Result<()> {
         nobody()
     }

@@ -81,6 +81,12 @@ pub enum Abort {
 /// The node, as a guest's host calls see it. Effects are buffered in the turn.
 #[async_trait]
 pub trait Outside: Send + Sync {
+    /// A number greater than all before: the place of a message in a queue.
+    fn ticket(&self) -> u64;
+
+    /// The time now, from which leases and delays count. A turn's own time is that of its segment's beginning.
+    fn now(&self) -> Millis;
+
     /// Buffers a message to `to`.
     ///
     /// # Errors

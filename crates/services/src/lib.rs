@@ -6,6 +6,7 @@
 //!
 //! * [`transaction`]: how a turn reads and writes; [`reservations`], [`waiters`]: how turns keep out of each other's way
 //! * [`tuplespace`]: Linda's tuples; [`keyvalue`]: values by key
+//! * [`queues`]: messages for whoever comes first; [`locks`]: leases with fencing tokens
 //! * [`mailbox`], [`waits`], [`dead_letters`]: messages between actors
 //! * [`journal`]: actors, their turns and checkpoints
 //! * [`dedup`]: replies to message ids that callers gave; [`expiry`]: rows that go away by themselves
@@ -22,7 +23,9 @@ pub mod dedup;
 pub mod expiry;
 pub mod journal;
 pub mod keyvalue;
+pub mod locks;
 pub mod mailbox;
+pub mod queues;
 pub mod records;
 pub mod reservations;
 pub mod scopes;

@@ -6,11 +6,13 @@ from typing import Any, Callable
 
 try:
     from componentize_py_types import Err
-    from wit_world.imports import durability, keyvalue, logging, messaging, system, tuplespace, types
+    from wit_world.imports import channels, durability, keyvalue, locks, logging, messaging, system, tuplespace, types
 
     _modules: dict[str, Any] = {
+        "channels": channels,
         "durability": durability,
         "keyvalue": keyvalue,
+        "locks": locks,
         "logging": logging,
         "messaging": messaging,
         "system": system,

@@ -6,18 +6,21 @@
 //! * [`error`](mod@error): failures as values, in both directions.
 //! * [`messaging`]: send, ask, spawn, stop.
 //! * [`tuplespace`]: tuples, patterns, [`tuple!`] and [`pattern!`]. [`keyvalue`]: values by key.
+//! * [`channels`]: queues. [`locks`]: leases with fencing tokens.
 //! * [`context`](mod@context): whose data a call touches.
 //! * [`durability`], [`system`], [`log`]: checkpoints, time and randomness, the node's log.
 
 pub mod actor;
 #[doc(hidden)]
 pub mod bindings;
+pub mod channels;
 pub mod context;
 pub mod durability;
 pub mod error;
 #[doc(hidden)]
 pub mod export;
 pub mod keyvalue;
+pub mod locks;
 pub mod log;
 pub mod messaging;
 pub mod system;
@@ -34,8 +37,8 @@ pub use tuplespace::{PatternField, Value};
 pub mod prelude {
     pub use crate::{
         Activation, Context, Error, ErrorCode, GenEvent, GenFsm, GenServer, MessageHandler, PatternField,
-        Snapshot, Termination, Transition, Value, actor, debug, error, info, keyvalue, messaging, pattern,
-        system, trace, tuple, tuplespace, warn,
+        Snapshot, Termination, Transition, Value, actor, channels, debug, error, info, keyvalue, locks,
+        messaging, pattern, system, trace, tuple, tuplespace, warn,
     };
 }
 

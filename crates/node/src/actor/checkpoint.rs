@@ -8,7 +8,7 @@ use bytes::Bytes;
 use plexspaces_core::batch::Batch;
 use plexspaces_core::time::Millis;
 use plexspaces_runtime::{Failure, Rights};
-use plexspaces_services::journal;
+use plexspaces_services::{journal, locks};
 use plexspaces_services::records::{Checkpoint, Done, Segment, segment};
 use plexspaces_store::Commit;
 
@@ -126,7 +126,7 @@ impl Actor {
         }
     }
 
-    /// Stops in an orderly way: `terminate`, checkpoint, nothing in memory. An actor that is not there has stopped.
+    /// Stops in an orderly way: `terminate`, its locks given back, checkpoint, nothing in memory. An actor that is not there has stopped.
     pub(super) async fn stop(&mut self, envelope: &Envelope) -> Result<Reply, Failed> {
         let shared = self.shared.clone();
         if self.life.is_none() {
@@ -134,9 +134,9 @@ impl Actor {
         }
         let life = self.life.as_ref().expect("loaded");
         let exists = life.row.initialised || (life.deployment.ephemeral && life.hot.is_some());
-        let mut batch = Batch::new();
+        let mut last = shared.transaction(bounds(&life.deployment));
         let time = shared.now();
-        let mut outgoing = Vec::new();
+        let mut ended = None;
         if exists && life.deployment.module.contract.has("termination") {
             self.heat().await?;
             let life = self.life.as_mut().expect("loaded");
@@ -150,6 +150,8 @@ impl Actor {
             let mut turn = instance.end().expect("begun above");
             match done {
                 Ok(()) => {
+                    let released = locks::release_all(&mut turn.transaction, &self.id).await;
+                    released.map_err(Failed::fault)?;
                     let fsm_state = life.fsm_state.clone();
                     let sealed = turn.seal(
                         shared.transaction(bounds(&life.deployment)),
@@ -158,11 +160,10 @@ impl Actor {
                             fsm_state,
                         }),
                     );
-                    batch = sealed.batch;
-                    outgoing = sealed.outgoing;
                     life.next = sequence + 1;
                     life.tail_turns += 1;
                     life.tail_bytes += sealed.journal_bytes;
+                    ended = Some((sealed.batch, sealed.held, sealed.outgoing));
                 }
                 Err(failure) => {
                     // Stopping goes on: what `terminate` did is undone, and the state is that before it.
@@ -171,9 +172,19 @@ impl Actor {
                 }
             }
         }
+        let (mut batch, held, outgoing) = match ended {
+            Some(ended) => ended,
+            None => {
+                let released = locks::release_all(&mut last, &self.id).await;
+                released.map_err(Failed::fault)?;
+                let (batch, held) = last.finish();
+                (batch, held, Vec::new())
+            }
+        };
         self.acknowledge(&mut batch, envelope, &Ok(Bytes::new()), time)
             .await?;
         let seen = shared.commit(batch).await?;
+        held.committed();
         shared.hand_over(outgoing);
         let stopped = std::mem::replace(self, Actor::new(shared, self.id.clone()));
         Box::new(stopped).passivate().await;

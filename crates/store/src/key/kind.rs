@@ -40,6 +40,14 @@ pub enum Kind {
     Tuple = 32,
     /// A value of the key-value store.
     KeyValue = 33,
+    /// What a queue is like.
+    Queue = 40,
+    /// A message in a queue.
+    QueueMessage = 41,
+    /// A lock.
+    Lock = 42,
+    /// A lock, by its holder.
+    LockHeld = 43,
 }
 
 impl Kind {
@@ -62,6 +70,10 @@ impl Kind {
         Kind::Restored,
         Kind::Tuple,
         Kind::KeyValue,
+        Kind::Queue,
+        Kind::QueueMessage,
+        Kind::Lock,
+        Kind::LockHeld,
     ];
 
     /// The kind with this number, if there is one.

@@ -5,6 +5,18 @@ argument, and without one work on the actor's own tenant and namespace. What a t
 when the turn succeeds, all of it or nothing.
 """
 
+from ._channels import (
+    LeasedMessage,
+    channels_create_queue,
+    channels_delete_queue,
+    channels_send_to_queue,
+    channels_receive_from_queue,
+    channels_receive_leased,
+    channels_ack,
+    channels_nack,
+    channels_extend_lease,
+    channels_queue_depth,
+)
 from ._durability import (
     durability_checkpoint,
     durability_get_sequence,
@@ -21,6 +33,15 @@ from ._keyvalue import (
     keyvalue_list_page,
     keyvalue_compare_and_swap,
     keyvalue_increment,
+)
+from ._locks import (
+    Lease,
+    LockHolder,
+    locks_acquire,
+    locks_try_acquire,
+    locks_release,
+    locks_renew,
+    locks_get_lock,
 )
 from ._logging import (
     log,
@@ -52,7 +73,19 @@ from ._tuplespace import (
 
 __all__ = [
     "KeyPage",
+    "Lease",
+    "LeasedMessage",
+    "LockHolder",
     "ask_message",
+    "channels_ack",
+    "channels_create_queue",
+    "channels_delete_queue",
+    "channels_extend_lease",
+    "channels_nack",
+    "channels_queue_depth",
+    "channels_receive_from_queue",
+    "channels_receive_leased",
+    "channels_send_to_queue",
     "durability_checkpoint",
     "durability_get_sequence",
     "durability_is_replaying",
@@ -65,6 +98,11 @@ __all__ = [
     "keyvalue_list_page",
     "keyvalue_put",
     "keyvalue_put_with_ttl",
+    "locks_acquire",
+    "locks_get_lock",
+    "locks_release",
+    "locks_renew",
+    "locks_try_acquire",
     "log",
     "log_debug",
     "log_error",

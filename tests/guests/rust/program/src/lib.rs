@@ -13,7 +13,9 @@
 //! | `fail` | text | ends the program with an error: the turn is undone |
 //! | `trap` | | panics: the turn is undone and the instance is lost |
 
+mod channels;
 mod keyvalue;
+mod locks;
 mod tuplespace;
 
 use plexspaces_sdk::prelude::*;
@@ -101,6 +103,8 @@ impl Program {
             "repeat" => self.repeat(arguments),
             "trap" => panic!("a trap, as asked"),
             _ => match operation.split_once('.') {
+                Some(("channels", function)) => channels::call(function, arguments),
+                Some(("locks", function)) => locks::call(function, arguments),
                 Some(("keyvalue", function)) => keyvalue::call(function, arguments),
                 Some(("tuplespace", function)) => tuplespace::call(function, arguments),
                 _ => Err(unknown(operation)),
