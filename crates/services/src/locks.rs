@@ -232,7 +232,12 @@ pub async fn release_all(transaction: &mut Transaction, actor: &ActorId) -> Resu
         for (entry, _) in &rows {
             let key = match key::decode(entry).map_err(crate::fault)?.pop() {
                 Some(Element::Bytes(key)) => Key::from(key),
-                _ => return Err(Error::new(Code::Corrupt, format!("{entry:?} names no lock"))),
+                _ => {
+                    return Err(Error::new(
+                        Code::Corrupt,
+                        format!("{entry:?} names no lock"),
+                    ));
+                }
             };
             let own = |value: Option<&Bytes>| Ok(is_holder(&read(&key, value)?, actor));
             if let Some(found) = transaction.latest_if(&key, own).await? {

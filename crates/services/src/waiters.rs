@@ -88,7 +88,9 @@ impl Waiters {
         let state = self.state.lock();
         state.lines.get(topic).map_or(0, |line| {
             let takers = line.range(..before.unwrap_or(u64::MAX));
-            takers.filter(|(_, waiting)| waiting.wants.is_some()).count()
+            takers
+                .filter(|(_, waiting)| waiting.wants.is_some())
+                .count()
         })
     }
 

@@ -181,7 +181,12 @@ impl Queues {
         lease: Option<Duration>,
         timeout: Duration,
     ) -> Result<Option<LeasedMessage>, Error> {
-        host::receive_leased(&self.0, queue, lease.map(milliseconds), milliseconds(timeout))
+        host::receive_leased(
+            &self.0,
+            queue,
+            lease.map(milliseconds),
+            milliseconds(timeout),
+        )
     }
 
     /// As [`ack`].

@@ -36,9 +36,9 @@ pub use tuplespace::{PatternField, Value};
 /// Everything that an actor usually needs: `use plexspaces_sdk::prelude::*;`.
 pub mod prelude {
     pub use crate::{
-        Activation, Context, Error, ErrorCode, GenEvent, GenFsm, GenServer, MessageHandler, PatternField,
-        Snapshot, Termination, Transition, Value, actor, channels, debug, error, info, keyvalue, locks,
-        messaging, pattern, system, trace, tuple, tuplespace, warn,
+        Activation, Context, Error, ErrorCode, GenEvent, GenFsm, GenServer, MessageHandler,
+        PatternField, Snapshot, Termination, Transition, Value, actor, channels, debug, error,
+        info, keyvalue, locks, messaging, pattern, system, trace, tuple, tuplespace, warn,
     };
 }
 

@@ -77,11 +77,20 @@ impl Locks {
         timeout: Duration,
         duration: Option<Duration>,
     ) -> Result<Option<Lease>, Error> {
-        host::acquire(&self.0, id, milliseconds(timeout), duration.map(milliseconds))
+        host::acquire(
+            &self.0,
+            id,
+            milliseconds(timeout),
+            duration.map(milliseconds),
+        )
     }
 
     /// As [`try_acquire`].
-    pub fn try_acquire(&self, id: &str, duration: Option<Duration>) -> Result<Option<Lease>, Error> {
+    pub fn try_acquire(
+        &self,
+        id: &str,
+        duration: Option<Duration>,
+    ) -> Result<Option<Lease>, Error> {
         host::try_acquire(&self.0, id, duration.map(milliseconds))
     }
 

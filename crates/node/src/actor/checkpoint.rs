@@ -8,8 +8,8 @@ use bytes::Bytes;
 use plexspaces_core::batch::Batch;
 use plexspaces_core::time::Millis;
 use plexspaces_runtime::{Failure, Rights};
-use plexspaces_services::{journal, locks};
 use plexspaces_services::records::{Checkpoint, Done, Segment, segment};
+use plexspaces_services::{journal, locks};
 use plexspaces_store::Commit;
 
 /// A checkpoint that is part of a batch; it counts once the batch has committed.

@@ -2,7 +2,7 @@
 
 use super::recorded::{Recorded, optional_from_record, optional_to_record};
 use super::waiting::{Gets, wait_for};
-use super::{Call, HostState, reserving, scope, to_wit};
+use super::{Call, HostState, reserving, scope};
 use crate::bindings::plexspaces::actor::channels::{
     LeasedMessage, QueueOptions, SendOptions as WitSendOptions,
 };
@@ -75,10 +75,7 @@ impl HostState {
     ) -> Call<()> {
         let scope = scope!(self, context);
         let outside = self.outside.clone();
-        let mut arguments = Arguments::new()
-            .scope(&scope)
-            .text(&queue)
-            .bytes(&message);
+        let mut arguments = Arguments::new().scope(&scope).text(&queue).bytes(&message);
         if let Some(options) = &options {
             arguments = arguments.number(options.delay).maybe(options.ttl);
         }
@@ -208,11 +205,7 @@ fn wait_at(
 ) -> Wait {
     Wait {
         operation,
-        arguments: arguments
-            .scope(scope)
-            .text(queue)
-            .number(timeout)
-            .digest(),
+        arguments: arguments.scope(scope).text(queue).number(timeout).digest(),
         timeout: Duration::from_millis(timeout),
         topic: queues::topic(scope, queue),
         wants: Some(queues::wants()),

@@ -116,9 +116,7 @@ pub async fn send(
             ttl_ms.unwrap_or_default()
         )));
     }
-    queue
-        .change(transaction)
-        .send(name, queue.row.max_length)?;
+    queue.change(transaction).send(name, queue.row.max_length)?;
     let mut row = QueueMessageRow {
         payload,
         sent_ms: now.0,

@@ -104,6 +104,12 @@ impl Tally {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn forget_low(&self) {
+        let mut state = self.state.lock();
+        (state.ready.low, state.due.low) = (0, 0);
+    }
+
     /// Committed messages.
     pub(super) fn messages(&self) -> u64 {
         self.state.lock().messages
@@ -413,7 +419,10 @@ mod tests {
         drop(sender);
         assert_eq!(deleter.close(false), Ok(()));
         let mut late = Change::of(&tally);
-        assert_eq!(late.send("q", 9).expect_err("too late").code, Code::Contended);
+        assert_eq!(
+            late.send("q", 9).expect_err("too late").code,
+            Code::Contended
+        );
         drop(deleter);
         late.send("q", 9).expect("not deleted after all");
     }

@@ -40,12 +40,7 @@ impl Place {
         held.committed();
     }
 
-    async fn send(
-        &mut self,
-        t: &mut Transaction,
-        text: &str,
-        options: SendOptions,
-    ) -> Result<()> {
+    async fn send(&mut self, t: &mut Transaction, text: &str, options: SendOptions) -> Result<()> {
         self.ticket += 1;
         let (scope, now) = (self.scope.clone(), Millis(self.now));
         let payload = Bytes::copy_from_slice(text.as_bytes());
@@ -96,7 +91,10 @@ async fn a_turn_that_fails_gives_its_message_back() {
     let mut place = Place::new();
     let mut t = place.begin();
     for text in ["1", "2", "3"] {
-        place.send(&mut t, text, SendOptions::default()).await.expect("sent");
+        place
+            .send(&mut t, text, SendOptions::default())
+            .await
+            .expect("sent");
     }
     place.commit(t).await;
     let mut a = place.begin();
@@ -120,7 +118,10 @@ async fn a_deleted_queue_is_empty_at_once_and_removed_later() {
     let mut place = Place::new();
     let mut t = place.begin();
     for n in 0..2_500 {
-        let options = SendOptions { delay_ms: n % 2, ttl_ms: None };
+        let options = SendOptions {
+            delay_ms: n % 2,
+            ttl_ms: None,
+        };
         place.send(&mut t, "x", options).await.expect("sent");
     }
     place.commit(t).await;
@@ -129,19 +130,32 @@ async fn a_deleted_queue_is_empty_at_once_and_removed_later() {
     place.commit(t).await;
     let mut t = place.begin();
     let refused = delete(&mut t, &place.scope, "q", false, Millis(place.now)).await;
-    assert_eq!(refused.expect_err("not empty").kind, ErrorKind::FailedPrecondition);
-    delete(&mut t, &place.scope, "q", true, Millis(place.now)).await.expect("deleted");
+    assert_eq!(
+        refused.expect_err("not empty").kind,
+        ErrorKind::FailedPrecondition
+    );
+    delete(&mut t, &place.scope, "q", true, Millis(place.now))
+        .await
+        .expect("deleted");
     place.commit(t).await;
     assert_eq!(place.depth_of("q").await, 0);
     let mut t = place.begin();
     let lost = ack(&mut t, &place.scope, &handle, Millis(place.now)).await;
     assert_eq!(lost.expect_err("gone").code, Code::LeaseLost);
     // A new one of the same name has nothing of it.
-    place.send(&mut t, "new", SendOptions::default()).await.expect("sent");
+    place
+        .send(&mut t, "new", SendOptions::default())
+        .await
+        .expect("sent");
     place.commit(t).await;
     place.sweep().await;
-    let all = plexspaces_store::key::Path::scope("t", "n", plexspaces_store::key::Kind::QueueMessage).range();
-    assert_eq!(place.begin().scan(all, 10_000).await.expect("rows").len(), 1);
+    let all =
+        plexspaces_store::key::Path::scope("t", "n", plexspaces_store::key::Kind::QueueMessage)
+            .range();
+    assert_eq!(
+        place.begin().scan(all, 10_000).await.expect("rows").len(),
+        1
+    );
     let mut t = place.begin();
     assert_eq!(place.receive(&mut t).await.as_deref(), Some("new"));
 }
@@ -155,13 +169,19 @@ async fn who_stands_in_line_comes_first() {
     let second = waiters.line_up(topic(&place.scope, "q"), Some(wants()));
     let mut t = place.begin();
     for text in ["1", "2"] {
-        place.send(&mut t, text, SendOptions::default()).await.expect("sent");
+        place
+            .send(&mut t, text, SendOptions::default())
+            .await
+            .expect("sent");
     }
     place.commit(t).await;
     let mut newcomer = place.begin();
     assert_eq!(place.receive(&mut newcomer).await, None);
     let mut t = place.begin();
-    place.send(&mut t, "3", SendOptions::default()).await.expect("sent");
+    place
+        .send(&mut t, "3", SendOptions::default())
+        .await
+        .expect("sent");
     place.commit(t).await;
     assert_eq!(place.receive(&mut newcomer).await.as_deref(), Some("3"));
     let mut two = place.begin();
@@ -172,6 +192,121 @@ async fn who_stands_in_line_comes_first() {
     assert_eq!(place.receive(&mut one).await.as_deref(), Some("1"));
     drop(first);
     assert_eq!(place.receive(&mut two).await.as_deref(), Some("2"));
+}
+
+/// A receive starts where the first message is, and not at the beginning of all that were there before.
+#[tokio::test]
+async fn the_low_marks_follow_the_messages() {
+    let mut place = Place::new();
+    let mut t = place.begin();
+    for _ in 0..100 {
+        place
+            .send(&mut t, "x", SendOptions::default())
+            .await
+            .expect("sent");
+    }
+    place.commit(t).await;
+    let queue = Queue::find(&mut place.begin(), &place.scope, "q")
+        .await
+        .expect("found");
+    for n in 1..=50 {
+        let mut t = place.begin();
+        assert!(place.receive(&mut t).await.is_some());
+        place.commit(t).await;
+        assert_eq!(queue.tally().scan(Line::Ready).from, n);
+    }
+    for n in 0..50 {
+        let mut t = place.begin();
+        let leased = place.lease(&mut t, 10).await.expect("leased");
+        place.commit(t).await;
+        assert!(queue.tally().scan(Line::Due).from >= place.now);
+        let mut t = place.begin();
+        if n % 2 == 0 {
+            ack(&mut t, &place.scope, &leased.handle, Millis(place.now))
+                .await
+                .expect("acknowledged");
+        } else {
+            nack(&mut t, &place.scope, &leased.handle, 0, Millis(place.now))
+                .await
+                .expect("given back");
+            assert!(
+                place.receive(&mut t).await.is_some(),
+                "before all that come after it"
+            );
+        }
+        place.commit(t).await;
+        place.now += 1;
+    }
+    let mut t = place.begin();
+    assert_eq!(place.receive(&mut t).await, None);
+    assert_eq!(queue.tally().scan(Line::Ready).from, u64::MAX);
+    assert_eq!(queue.tally().scan(Line::Due).from, u64::MAX);
+    place
+        .send(&mut t, "x", SendOptions::default())
+        .await
+        .expect("sent");
+    assert_eq!(queue.tally().scan(Line::Ready).from, place.ticket);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore]
+async fn measure() {
+    let folder = std::path::PathBuf::from("/tmp/q-measure");
+    for hint in [true, false] {
+        for leased in [false, true] {
+            let _ = std::fs::remove_dir_all(&folder);
+            let mut place = Place::new();
+            place.store = Arc::new(
+                plexspaces_store::Fjall::open(&folder, &Default::default()).expect("open"),
+            );
+            let n: usize = std::env::var("N")
+                .ok()
+                .and_then(|n| n.parse().ok())
+                .unwrap_or(100_000);
+            let began = std::time::Instant::now();
+            for _ in 0..n / 100 {
+                let mut t = place.begin();
+                for _ in 0..100 {
+                    place
+                        .send(&mut t, &"x".repeat(100), SendOptions::default())
+                        .await
+                        .expect("sent");
+                }
+                place.commit(t).await;
+            }
+            println!(
+                "hint {hint} leased {leased}: sent {n} in {:?}",
+                began.elapsed()
+            );
+            for part in 0..10 {
+                let began = std::time::Instant::now();
+                for _ in 0..n / 10 {
+                    if !hint {
+                        let queue = Queue::find(&mut place.begin(), &place.scope, "q")
+                            .await
+                            .expect("found");
+                        queue.tally().forget_low();
+                    }
+                    let mut t = place.begin();
+                    if leased {
+                        let m = place.lease(&mut t, 60_000).await.expect("there");
+                        place.commit(t).await;
+                        t = place.begin();
+                        ack(&mut t, &place.scope, &m.handle, Millis(place.now))
+                            .await
+                            .expect("ack");
+                    } else {
+                        place.receive(&mut t).await.expect("there");
+                    }
+                    place.commit(t).await;
+                }
+                println!(
+                    "hint {hint} leased {leased} part {part}: {:.1} us per message",
+                    began.elapsed().as_secs_f64() * 1e6 / (n / 10) as f64
+                );
+            }
+        }
+    }
 }
 
 #[derive(Clone, Debug)]

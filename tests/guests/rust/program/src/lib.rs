@@ -65,6 +65,16 @@ impl GenEvent for Program {
     }
 }
 
+/// The reason may be a program, which runs as the last turn.
+impl Termination for Program {
+    fn terminate(&mut self, reason: &str) -> Result<(), Error> {
+        if reason.starts_with('[') {
+            self.run(reason.as_bytes())?;
+        }
+        Ok(())
+    }
+}
+
 impl Program {
     fn keep(&mut self, from: &str, msg_type: &str, payload: &[u8]) {
         let payload = String::from_utf8_lossy(payload).into_owned();
@@ -177,4 +187,4 @@ fn text(bytes: Vec<u8>) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-actor!(Program: Activation, GenServer, GenEvent, Snapshot);
+actor!(Program: Activation, GenServer, GenEvent, Snapshot, Termination);

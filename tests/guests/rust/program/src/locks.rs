@@ -25,6 +25,8 @@ pub fn call(function: &str, a: &Arguments<'_>) -> Result<Json, Error> {
             None => Json::Null,
             Some(held) => json!(held.lease.until_ms.saturating_sub(system::now()?.as_millis() as u64)),
         },
+        // id, reason
+        "stop_holder" => json!(messaging::stop(a.text(0)?, a.text(1)?)?),
         // Another tenant's.
         "try_acquire_of" => {
             let locks = locks::Locks::of(Context::of_tenant(a.text(0)?, a.text(1)?));
