@@ -12,9 +12,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::{Value as Json, json};
 use std::time::{Duration, Instant};
-use support::{
-    Gate, Machine, ask, deploy, eventually, refused, run, scope, stands_in_a_wait, values,
-};
+use support::{Gate, Machine, ask, deploy, eventually, refused, run, stands_in_a_wait, values};
 use tokio::task::{JoinHandle, JoinSet};
 
 const HOUR: u64 = 3_600_000;

@@ -455,24 +455,22 @@ async fn each_message_is_received_exactly_once_whatever_crashes() {
     for client in &clients {
         assert!(client.one(&machine).await, "{}", client.actor);
     }
-    let last = Client::new(99, false);
-    loop {
-        assert!(last.one(&machine).await);
-        if last.answers().last() == Some(&Json::Null) {
-            break;
-        }
+    let mut rest = Vec::new();
+    while rest.last() != Some(&Json::Null) {
+        let call = json!(["channels.receive_from_queue", "q", 0]);
+        rest.extend(values(&machine, "program/last", Json::Array(vec![call; 50])).await);
     }
     let mut sent: BTreeMap<String, u32> = BTreeMap::new();
-    for client in clients.iter().filter(|client| client.sends) {
-        client
-            .answers()
-            .into_iter()
-            .for_each(|m| *sent.entry(m.to_string()).or_default() += 1);
+    let producers = clients.iter().filter(|client| client.sends);
+    for message in producers.flat_map(Client::answers) {
+        *sent.entry(message.to_string()).or_default() += 1;
     }
     let mut received: BTreeMap<String, u32> = BTreeMap::new();
-    for client in clients.iter().filter(|client| !client.sends).chain([&last]) {
-        let got = client.answers().into_iter().filter(|m| !m.is_null());
-        got.for_each(|m| *received.entry(m.to_string()).or_default() += 1);
+    let consumers = clients.iter().filter(|client| !client.sends);
+    for message in consumers.flat_map(Client::answers).chain(rest) {
+        if !message.is_null() {
+            *received.entry(message.to_string()).or_default() += 1;
+        }
     }
     println!(
         "{} messages, {lost} commits lost in {CRASHES} crashes",
@@ -488,6 +486,33 @@ async fn each_message_is_received_exactly_once_whatever_crashes() {
     let depth = json!(["channels.queue_depth", "q"]);
     assert_eq!(value(&machine, "program/x", depth).await, 0);
     assert_eq!(machine.rows_of(Kind::QueueMessage).await, 0);
+}
+
+/// A hundred thousand messages, in order and without loss, many per turn.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_queue_keeps_its_order() {
+    const TURNS: usize = 100;
+    const EACH: usize = 1_000;
+    let node = node().await;
+    let receive = json!(["channels.receive_from_queue", "q", 0]);
+    for turn in 0..TURNS {
+        let send = json!(["channels.send_to_queue", "q", format!("{turn}/%")]);
+        values(&node, "program/sender", json!([["repeat", EACH, send]])).await;
+    }
+    let depth = json!(["channels.queue_depth", "q"]);
+    assert_eq!(value(&node, "program/x", depth.clone()).await, TURNS * EACH);
+    for turn in 0..TURNS {
+        // The first and the last of a turn's messages, and all others between them.
+        let calls = json!([receive, ["repeat", EACH - 1, receive]]);
+        let got = values(&node, "program/receiver", calls).await;
+        let expected = [
+            json!(format!("{turn}/0")),
+            json!(format!("{turn}/{}", EACH - 1)),
+        ];
+        assert_eq!(got, expected);
+    }
+    assert_eq!(value(&node, "program/x", receive).await, Json::Null);
+    assert_eq!(value(&node, "program/x", depth).await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,8 +3,8 @@
 //! Two lines are merged: the ready messages, and the hidden ones whose delay or lease is over. What another turn has
 //! reserved is passed over, and so are as many messages as others stand in line for.
 
+use super::low::Line;
 use super::queue::{Place, Queue};
-use super::tally::Line;
 use crate::records::{QueueMessageRow, decode};
 use crate::scopes::just_after;
 use crate::transaction::Transaction;
@@ -75,7 +75,10 @@ async fn look(
             (Some(due), Some(ready)) => due < ready,
             (Some(_), None) => true,
             (None, Some(_)) => false,
-            (None, None) => return Ok(Next::Nothing { again: due.again }),
+            (None, None) => {
+                let again = due.again(transaction).await?;
+                return Ok(Next::Nothing { again });
+            }
         };
         let candidate = if due_first { due.pop() } else { ready.pop() };
         let Some(candidate) = candidate else { continue };
@@ -194,8 +197,6 @@ struct DueRows<'q> {
     buffer: VecDeque<Candidate>,
     next: Option<Range<Key>>,
     began: bool,
-    /// When the next one is due.
-    again: Option<Millis>,
 }
 
 impl<'q> DueRows<'q> {
@@ -206,7 +207,6 @@ impl<'q> DueRows<'q> {
             buffer: VecDeque::new(),
             next: None,
             began: false,
-            again: None,
         }
     }
 
@@ -233,21 +233,17 @@ impl<'q> DueRows<'q> {
             let begun = self.queue.tally().scan(Line::Due);
             let from = begun.from;
             scan = Some(begun);
-            if from == u64::MAX {
+            if from > self.now.0 {
+                // Nothing is due. What comes later is not looked at: leases that were acknowledged early have left
+                // their traces there.
                 return Ok(());
             }
-            self.queue.rows(Line::Due, from)
+            self.queue.rows(Line::Due, from).start..self.later().start
         };
         let rows = transaction.scan_latest(range.clone(), PAGE).await?;
         let mut found = Vec::new();
-        let mut first = None;
         for (key, value) in &rows {
             let place = Place::of(key)?;
-            first.get_or_insert(place.first);
-            if place.first > self.now.0 {
-                self.again = Some(Millis(place.first));
-                break;
-            }
             found.push(Candidate {
                 ticket: place.second,
                 expires_ms: expires_ms(value),
@@ -255,18 +251,43 @@ impl<'q> DueRows<'q> {
             });
         }
         if let Some(scan) = scan {
+            let first = found.first().and_then(|candidate| candidate.due_at);
             let removed = self.queue.change(transaction).removes_due;
-            scan.found(Some(first.unwrap_or(u64::MAX).min(removed)));
+            scan.found(Some(first.unwrap_or(self.now.0 + 1).min(removed)));
         }
         if let Some((last, _)) = rows.last()
             && rows.len() == PAGE
-            && self.again.is_none()
         {
             self.next = Some(just_after(last)..range.end);
         }
         found.sort_unstable_by_key(|candidate| candidate.ticket);
         self.buffer = found.into();
         Ok(())
+    }
+
+    /// The rows that are due after now.
+    fn later(&self) -> Range<Key> {
+        self.queue.rows(Line::Due, self.now.0 + 1)
+    }
+
+    /// When the next hidden message is due.
+    async fn again(&self, transaction: &mut Transaction) -> Result<Option<Millis>> {
+        let scan = self.queue.tally().scan(Line::Due);
+        let range = match scan.from {
+            u64::MAX => return Ok(None),
+            from if from > self.now.0 => self.queue.rows(Line::Due, from),
+            _ => self.later(),
+        };
+        let rows = transaction.scan_latest(range, 1).await?;
+        let first = match rows.first() {
+            Some((key, _)) => Some(Place::of(key)?.first),
+            None => None,
+        };
+        if scan.from > self.now.0 {
+            let removed = self.queue.change(transaction).removes_due;
+            scan.found(Some(first.unwrap_or(u64::MAX).min(removed)));
+        }
+        Ok(first.map(Millis))
     }
 }
 

@@ -12,31 +12,35 @@
 //! it back. A message that was leased too often becomes a dead letter, in the batch that gives it back or, when its last
 //! lease ends, in the [`sweep`] that also drops what has expired.
 //!
+//! * this file: create, send, receive, delete; `leases.rs`: what becomes of leased messages
 //! * `queue.rs`: settings and keys; `head.rs`: which message is next
-//! * `tally.rs`: lengths and low marks, in memory; `sweep.rs`: what falls due
+//! * `tally.rs`, `low.rs`: lengths and low marks, in memory; `sweep.rs`: what falls due
 
 mod head;
+mod leases;
+mod low;
 mod queue;
 mod sweep;
 mod tally;
 #[cfg(test)]
 mod tests;
 
+pub use leases::{ack, extend, nack, receive_leased};
 pub use queue::{LEASE_MS, LEASE_MS_MAX, LENGTH, NAME_BYTES_MAX, Options, topic};
 pub use sweep::sweep;
 pub use tally::{Change, Tallies, Tally};
 
 use crate::expiry;
 use crate::keyvalue::expires_at;
-use crate::records::{LeasedMessage, QueueMessageRow, QueueRow, decode, encode};
+use crate::records::{QueueMessageRow, QueueRow, encode};
 use crate::transaction::Transaction;
 use crate::waiters::Wants;
 use bytes::Bytes;
 use head::{Message, Next};
+use low::Line;
 use plexspaces_core::time::Millis;
 use plexspaces_core::{Code, Error, ErrorKind, Result, Scope};
-use queue::{Queue, check_delay, check_lease, check_name, invalid, settings};
-use tally::Line;
+use queue::{Queue, check_delay, check_name, invalid, settings};
 
 /// How a message is sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -155,111 +159,6 @@ pub async fn receive(
     queue.change(transaction).take();
     transaction.wakes_if_undone(queue.topic());
     Ok(Received::Message(message.row.payload))
-}
-
-/// Leases the next message for `lease_ms`, or as long as the queue says; `token` tells this lease from all others.
-///
-/// # Errors
-/// `PS1013` for a malformed name or lease, `PS3008`, or a fault of the store.
-pub async fn receive_leased(
-    transaction: &mut Transaction,
-    scope: &Scope,
-    name: &str,
-    lease_ms: Option<u64>,
-    token: u64,
-    now: Millis,
-) -> Result<Received<LeasedMessage>> {
-    if let Some(lease_ms) = lease_ms {
-        check_lease(lease_ms)?;
-    }
-    let queue = Queue::find(transaction, scope, name).await?;
-    let message = match head::next(transaction, &queue, now).await? {
-        Next::Message(message) => message,
-        Next::Nothing { again } => return Ok(Received::Nothing { again }),
-    };
-    take_row(transaction, &queue, &message).await?;
-    let lease_ms = lease_ms.unwrap_or(queue.row.lease_ms);
-    let row = QueueMessageRow {
-        deliveries: message.row.deliveries.saturating_add(1),
-        // 0 says that nobody has it.
-        token: token.max(1),
-        hidden_until_ms: now.0.saturating_add(lease_ms),
-        ..message.row
-    };
-    put_hidden(transaction, &queue, message.ticket, &row)?;
-    let handle = Handle {
-        generation: queue.row.generation,
-        ticket: message.ticket,
-        token: row.token,
-        queue: name,
-    };
-    Ok(Received::Message(LeasedMessage {
-        handle: handle.text(),
-        payload: row.payload,
-        deliveries: row.deliveries,
-        sent_ms: row.sent_ms,
-        lease_until_ms: row.hidden_until_ms,
-    }))
-}
-
-/// Removes a leased message: its work is done.
-///
-/// # Errors
-/// `PS1013` for what is no handle, `PS1020` if the lease has ended, `PS1018`, `PS3008`, or a fault of the store.
-pub async fn ack(
-    transaction: &mut Transaction,
-    scope: &Scope,
-    handle: &str,
-    now: Millis,
-) -> Result<()> {
-    let (queue, message) = leased(transaction, scope, handle, now).await?;
-    take_row(transaction, &queue, &message).await?;
-    queue.change(transaction).take();
-    Ok(())
-}
-
-/// Gives a leased message back: it is received again after `delay_ms`, or is a dead letter.
-///
-/// # Errors
-/// As [`ack`], and `PS1013` for a malformed delay.
-pub async fn nack(
-    transaction: &mut Transaction,
-    scope: &Scope,
-    handle: &str,
-    delay_ms: u64,
-    now: Millis,
-) -> Result<()> {
-    check_delay(delay_ms)?;
-    let (queue, message) = leased(transaction, scope, handle, now).await?;
-    if queue.is_last(message.row.deliveries) {
-        return bury(transaction, &queue, message, now).await;
-    }
-    take_row(transaction, &queue, &message).await?;
-    let mut row = message.row;
-    if delay_ms == 0 {
-        return put_ready(transaction, &queue, message.ticket, row);
-    }
-    (row.token, row.hidden_until_ms) = (0, now.0.saturating_add(delay_ms));
-    put_hidden(transaction, &queue, message.ticket, &row)
-}
-
-/// Lets a lease end `lease_ms` from now.
-///
-/// # Errors
-/// As [`ack`], and `PS1013` for a malformed lease.
-pub async fn extend(
-    transaction: &mut Transaction,
-    scope: &Scope,
-    handle: &str,
-    lease_ms: u64,
-    now: Millis,
-) -> Result<()> {
-    check_lease(lease_ms)?;
-    let (queue, message) = leased(transaction, scope, handle, now).await?;
-    take_row(transaction, &queue, &message).await?;
-    let mut row = message.row;
-    row.hidden_until_ms = now.0.saturating_add(lease_ms);
-    put_hidden(transaction, &queue, message.ticket, &row)
 }
 
 /// How many messages there are, delayed and leased ones included: what is committed now, and what this turn changes.
@@ -391,80 +290,4 @@ async fn bury(
         ..QueueMessageRow::default()
     };
     put_ready(transaction, &dead, message.ticket, row)
-}
-
-/// The message that a handle leases.
-async fn leased(
-    transaction: &mut Transaction,
-    scope: &Scope,
-    handle: &str,
-    now: Millis,
-) -> Result<(Queue, Message)> {
-    let handle = Handle::parse(handle)?;
-    let queue = Queue::find(transaction, scope, handle.queue).await?;
-    let lost = || {
-        let name = handle.queue;
-        let text = format!(
-            "the lease of a message of the queue {name:?} has ended; the message may have been received again"
-        );
-        Err(Error::new(Code::LeaseLost, text))
-    };
-    if queue.row.generation != handle.generation {
-        return lost();
-    }
-    let key = queue.hidden(handle.ticket);
-    let Some(value) = transaction.latest(&key).await? else {
-        return lost();
-    };
-    let row: QueueMessageRow = decode(&key, &value)?;
-    if row.token != handle.token || row.hidden_until_ms <= now.0 {
-        return lost();
-    }
-    let message = Message {
-        ticket: handle.ticket,
-        row,
-        key,
-        hidden: true,
-    };
-    Ok((queue, message))
-}
-
-/// Names one lease of one message, as text for guests.
-struct Handle<'h> {
-    generation: u64,
-    ticket: u64,
-    token: u64,
-    queue: &'h str,
-}
-
-impl<'h> Handle<'h> {
-    fn text(&self) -> String {
-        let Handle {
-            generation,
-            ticket,
-            token,
-            queue,
-        } = self;
-        format!("{generation:x}-{ticket:x}-{token:x}-{queue}")
-    }
-
-    fn parse(text: &'h str) -> Result<Self> {
-        let mut parts = text.splitn(4, '-');
-        let mut number = || u64::from_str_radix(parts.next()?, 16).ok();
-        let numbers = (number(), number(), number());
-        match (numbers, parts.next()) {
-            ((Some(generation), Some(ticket), Some(token)), Some(queue)) if token > 0 => {
-                check_name(queue)?;
-                Ok(Handle {
-                    generation,
-                    ticket,
-                    token,
-                    queue,
-                })
-            }
-            _ => Err(invalid(
-                "this is no handle of a leased message; pass on what receive-leased gave".into(),
-            )),
-        }
-    }
 }

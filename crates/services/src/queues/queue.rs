@@ -1,6 +1,7 @@
 //! One queue: its settings, and where its rows lie.
 
-use super::tally::{Change, Counted, Line, Tally};
+use super::low::Line;
+use super::tally::{Change, Counted, Tally};
 use crate::fault;
 use crate::keyvalue::TTL_MS_MAX;
 use crate::records::{QueueRow, decode};

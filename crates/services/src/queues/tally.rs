@@ -5,10 +5,11 @@
 //! the commits. A send keeps room with its [`Change`], which gives it back if the turn is undone. The positions are lower
 //! bounds ([`Low`]): a scan from there misses nothing that is committed.
 
+use super::low::{Line, Low};
 use parking_lot::Mutex;
 use plexspaces_core::{Code, Error, Result};
 use plexspaces_store::Key;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 use tokio::sync::OnceCell;
 
@@ -43,13 +44,6 @@ pub(super) struct Counted {
     pub(super) messages: u64,
     pub(super) first_ready: Option<u64>,
     pub(super) first_due: Option<u64>,
-}
-
-/// Which of a queue's two orders: messages by ticket, or hidden ones by the time when they come back.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Line {
-    Ready,
-    Due,
 }
 
 impl Tallies {
@@ -104,12 +98,6 @@ impl Tally {
         }
     }
 
-    #[cfg(test)]
-    pub(super) fn forget_low(&self) {
-        let mut state = self.state.lock();
-        (state.ready.low, state.due.low) = (0, 0);
-    }
-
     /// Committed messages.
     pub(super) fn messages(&self) -> u64 {
         self.state.lock().messages
@@ -138,52 +126,6 @@ impl Drop for Scan {
     fn drop(&mut self) {
         let mut state = self.tally.state.lock();
         state.line(self.line).scans.remove(&self.number);
-    }
-}
-
-/// A position before which nothing lies.
-///
-/// Turns under way may commit rows that a scan did not see, so what a scan finds counts only up to the first of those:
-/// the rows that were being written when it began, or came to it since.
-#[derive(Default)]
-struct Low {
-    low: u64,
-    /// The first row that each turn under way writes, and how many write there.
-    writing: BTreeMap<u64, u32>,
-    /// The scans under way, and the first row that any may have missed.
-    scans: HashMap<u64, u64>,
-    next_scan: u64,
-}
-
-impl Low {
-    fn write(&mut self, at: u64) {
-        self.low = self.low.min(at);
-        *self.writing.entry(at).or_default() += 1;
-        for missed in self.scans.values_mut() {
-            *missed = at.min(*missed);
-        }
-    }
-
-    fn written(&mut self, at: u64) {
-        if let Some(writers) = self.writing.get_mut(&at) {
-            *writers -= 1;
-            if *writers == 0 {
-                self.writing.remove(&at);
-            }
-        }
-    }
-
-    fn begin(&mut self) -> (u64, u64) {
-        let missed = self.writing.keys().next().copied().unwrap_or(u64::MAX);
-        self.next_scan += 1;
-        self.scans.insert(self.next_scan, missed);
-        (self.next_scan, self.low)
-    }
-
-    fn found(&mut self, scan: u64, first: u64) {
-        if let Some(missed) = self.scans.get(&scan) {
-            self.low = self.low.max(first.min(*missed));
-        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Queues against a model, and the rules that one turn at a time cannot show.
 
 use super::*;
+use crate::records::LeasedMessage;
 use crate::{Bounds, Coordination};
 use plexspaces_store::{Memory, Store};
 use proptest::prelude::*;
@@ -246,67 +247,6 @@ async fn the_low_marks_follow_the_messages() {
         .await
         .expect("sent");
     assert_eq!(queue.tally().scan(Line::Ready).from, place.ticket);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-#[ignore]
-async fn measure() {
-    let folder = std::path::PathBuf::from("/tmp/q-measure");
-    for hint in [true, false] {
-        for leased in [false, true] {
-            let _ = std::fs::remove_dir_all(&folder);
-            let mut place = Place::new();
-            place.store = Arc::new(
-                plexspaces_store::Fjall::open(&folder, &Default::default()).expect("open"),
-            );
-            let n: usize = std::env::var("N")
-                .ok()
-                .and_then(|n| n.parse().ok())
-                .unwrap_or(100_000);
-            let began = std::time::Instant::now();
-            for _ in 0..n / 100 {
-                let mut t = place.begin();
-                for _ in 0..100 {
-                    place
-                        .send(&mut t, &"x".repeat(100), SendOptions::default())
-                        .await
-                        .expect("sent");
-                }
-                place.commit(t).await;
-            }
-            println!(
-                "hint {hint} leased {leased}: sent {n} in {:?}",
-                began.elapsed()
-            );
-            for part in 0..10 {
-                let began = std::time::Instant::now();
-                for _ in 0..n / 10 {
-                    if !hint {
-                        let queue = Queue::find(&mut place.begin(), &place.scope, "q")
-                            .await
-                            .expect("found");
-                        queue.tally().forget_low();
-                    }
-                    let mut t = place.begin();
-                    if leased {
-                        let m = place.lease(&mut t, 60_000).await.expect("there");
-                        place.commit(t).await;
-                        t = place.begin();
-                        ack(&mut t, &place.scope, &m.handle, Millis(place.now))
-                            .await
-                            .expect("ack");
-                    } else {
-                        place.receive(&mut t).await.expect("there");
-                    }
-                    place.commit(t).await;
-                }
-                println!(
-                    "hint {hint} leased {leased} part {part}: {:.1} us per message",
-                    began.elapsed().as_secs_f64() * 1e6 / (n / 10) as f64
-                );
-            }
-        }
-    }
 }
 
 #[derive(Clone, Debug)]
