@@ -126,7 +126,8 @@ impl Actor {
         }
     }
 
-    /// Stops in an orderly way: `terminate`, its locks given back, checkpoint, nothing in memory. An actor that is not there has stopped.
+    /// Stops in an orderly way: `terminate`, its locks given back, checkpoint, nothing in memory. An actor that is not
+    /// there has stopped.
     pub(super) async fn stop(&mut self, envelope: &Envelope) -> Result<Reply, Failed> {
         let shared = self.shared.clone();
         if self.life.is_none() {

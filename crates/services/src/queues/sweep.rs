@@ -7,8 +7,8 @@ use super::{bury, take_row};
 use crate::records::{QueueMessageRow, decode};
 use crate::transaction::Transaction;
 use bytes::Bytes;
-use plexspaces_core::Result;
 use plexspaces_core::time::Millis;
+use plexspaces_core::{Code, Result};
 use plexspaces_store::Key;
 
 /// Does what is due for these rows, each with its entry in [`crate::expiry`]. Gives whether something is left for the
@@ -70,7 +70,12 @@ async fn message(
         take_row(transaction, &queue, &message).await?;
         queue.change(transaction).take();
     } else {
-        bury(transaction, &queue, message, now).await?;
+        match bury(transaction, &queue, message, now).await {
+            Ok(()) => {}
+            // A turn under way deletes the queue for dead letters.
+            Err(error) if error.code == Code::Contended => return Ok(false),
+            Err(error) => return Err(error),
+        }
     }
     Ok(true)
 }

@@ -195,6 +195,47 @@ async fn who_stands_in_line_comes_first() {
     assert_eq!(place.receive(&mut two).await.as_deref(), Some("2"));
 }
 
+/// The sweep leaves a dead letter for the next time while a turn deletes the queue that it is for.
+#[tokio::test]
+async fn a_dead_letter_waits_for_its_queue() {
+    let mut place = Place::new();
+    let mut t = place.begin();
+    let options = Options {
+        max_deliveries: Some(1),
+        dead_letter_queue: Some("d".into()),
+        ..Options::default()
+    };
+    let made = create(&mut t, &place.scope, "q", Some(options)).await;
+    made.expect("created");
+    place
+        .send(&mut t, "x", SendOptions::default())
+        .await
+        .expect("sent");
+    place.commit(t).await;
+    let mut t = place.begin();
+    place.lease(&mut t, 10).await.expect("leased");
+    place.commit(t).await;
+    place.now += 10;
+    let mut deletes = place.begin();
+    let deleted = delete(&mut deletes, &place.scope, "d", false, Millis(place.now)).await;
+    deleted.expect("it is empty");
+    let found = expiry::sweep(place.store.snapshot().as_ref(), Millis(place.now), 10).await;
+    let mut t = place.begin();
+    let left = sweep(&mut t, found.expect("swept").queued, Millis(place.now)).await;
+    assert!(left.expect("no failure"), "left for the next time");
+    place.commit(t).await;
+    drop(deletes);
+    assert_eq!(
+        (place.depth_of("q").await, place.depth_of("d").await),
+        (1, 0)
+    );
+    place.sweep().await;
+    assert_eq!(
+        (place.depth_of("q").await, place.depth_of("d").await),
+        (0, 1)
+    );
+}
+
 /// A receive starts where the first message is, and not at the beginning of all that were there before.
 #[tokio::test]
 async fn the_low_marks_follow_the_messages() {
