@@ -34,6 +34,7 @@ impl From<Error> for Problem {
 fn status(code: Code, kind: ErrorKind) -> StatusCode {
     match code {
         Code::MessageTooLarge | Code::UploadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        Code::RangeUnsatisfiable => StatusCode::RANGE_NOT_SATISFIABLE,
         Code::IdempotencyMismatch => StatusCode::UNPROCESSABLE_ENTITY,
         Code::TimeLimit => StatusCode::GATEWAY_TIMEOUT,
         // The actor's own failure: waiting does not help, unlike with a full mailbox.

@@ -6,7 +6,7 @@
 
 use crate::described::Messages;
 use crate::problem::Problem;
-use crate::services::{kv, tuples};
+use crate::services::{blobs, kv, locks, queues, registry, tuples};
 use crate::{actors, applications, health, openapi};
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
@@ -49,6 +49,30 @@ impl Routes {
             .routes(routes!(tuples::take))
             .routes(routes!(tuples::read_all))
             .routes(routes!(tuples::count))
+            .routes(routes!(queues::create, queues::depth, queues::delete))
+            .routes(routes!(queues::send))
+            .routes(routes!(queues::receive))
+            .routes(routes!(queues::ack))
+            .routes(routes!(queues::nack))
+            .routes(routes!(queues::extend))
+            .routes(routes!(locks::get))
+            .routes(routes!(locks::acquire))
+            .routes(routes!(locks::renew))
+            .routes(routes!(locks::release))
+            .routes(routes!(registry::discover))
+            .routes(routes!(
+                registry::lookup,
+                registry::register,
+                registry::unregister
+            ))
+            .routes(routes!(registry::heartbeat))
+            .routes(routes!(blobs::list))
+            .routes(routes!(
+                blobs::download,
+                blobs::upload,
+                blobs::copy,
+                blobs::delete
+            ))
             .split_for_parts();
         let api = openapi::complete(api.merge_from(Messages::openapi()));
         let others = others

@@ -85,6 +85,7 @@ codes! {
     1024 TooManyTimers TryAgain ResourceExhausted "the actor has as many timers as it may",
     1030 BlobLimit Caller ResourceExhausted "a blob is over one of its limits",
     1031 BlobWhileReserving Caller FailedPrecondition "blob content cannot move while the turn holds reservations",
+    1032 RangeUnsatisfiable Caller InvalidArgument "the range is not in the blob",
     2001 NotWebAssembly Caller InvalidArgument "the upload is not WebAssembly",
     2002 CoreModule Caller InvalidArgument "the upload is a core module, not a component",
     2003 WrongWorld Caller InvalidArgument "the component does not fit the plexspaces:actor contract",

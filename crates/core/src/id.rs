@@ -69,6 +69,19 @@ struct Parts {
 }
 
 impl ActorId {
+    /// The id under which a program that is no actor holds locks and registers services: of the type `$http`, which no
+    /// application can have.
+    ///
+    /// # Errors
+    /// `PS1001` for a name that no key could be.
+    pub fn outside(scope: &Scope, name: &str) -> Result<Self> {
+        Ok(ActorId(Arc::new(Parts {
+            scope: scope.clone(),
+            kind: "$http".into(),
+            key: check_key(name)?.into(),
+        })))
+    }
+
     /// Checks the type's name and the key.
     ///
     /// # Errors

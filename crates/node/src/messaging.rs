@@ -32,6 +32,14 @@ impl Outside for Links {
         Ok(&self.0.content)
     }
 
+    fn ticket(&self) -> u64 {
+        self.0.ticket()
+    }
+
+    fn now(&self) -> Millis {
+        self.0.now()
+    }
+
     fn send(&self, turn: &mut Turn, to: &str, msg_type: &str, payload: Bytes) -> Result<()> {
         let id = ActorId::parse(turn.actor.scope(), to)?;
         self.put_message(turn, id, msg_type, payload, Delivery::Send, None)

@@ -7,6 +7,7 @@ use plexspaces_core::batch::Urgency;
 use plexspaces_core::limits::Limits;
 use plexspaces_core::time::Millis;
 use plexspaces_core::{Code, Error, Result};
+use plexspaces_services::blob::Content;
 use plexspaces_services::waiters::{Place, Wants};
 use plexspaces_services::{Bounds, Transaction, fault};
 use plexspaces_store::{Error as StoreError, Key};
@@ -115,6 +116,18 @@ impl Node {
     #[must_use]
     pub fn line_up(&self, topic: Key, wants: Option<Wants>) -> Place {
         self.shared().coordination.waiters.line_up(topic, wants)
+    }
+
+    /// A number greater than all before: the place of a message in a queue.
+    #[must_use]
+    pub fn ticket(&self) -> u64 {
+        self.shared().ticket()
+    }
+
+    /// Where the bytes of blobs are.
+    #[must_use]
+    pub fn blobs(&self) -> &Content {
+        &self.shared().content
     }
 
     /// How long it is until `at`.

@@ -2,8 +2,8 @@
 
 use crate::shared::Shared;
 use plexspaces_core::time::Millis;
-use plexspaces_services::{expiry, fault, watches};
-use plexspaces_store::Error as StoreError;
+use plexspaces_services::{Bounds, expiry, fault, queues, watches};
+use plexspaces_store::{Error as StoreError, Key};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,12 +38,15 @@ pub(crate) fn start(shared: &Arc<Shared>) {
 async fn sweep(shared: &Arc<Shared>) -> plexspaces_core::Result<Option<Millis>> {
     let now = crate::shared::wall();
     let mut sweep = expiry::sweep(shared.store.snapshot().as_ref(), now, ROWS).await?;
+    let queued = std::mem::take(&mut sweep.queued);
+    let mut left = !queued.is_empty() && sweep_queues(shared, queued, now).await?;
     if !sweep.batch.is_empty() {
         let feeds = &shared.coordination.feeds;
         let held = feeds.attach(&mut sweep.batch, watches::FROM_EXPIRY);
         match shared.store.commit(sweep.batch).await {
+            Ok(_) => {}
             // A row was written again meanwhile: the next sweep sees it.
-            Ok(_) | Err(StoreError::Conflict { .. }) => {}
+            Err(StoreError::Conflict { .. }) => left = true,
             Err(error) => return Err(fault(error)),
         }
         drop(held);
@@ -51,5 +54,28 @@ async fn sweep(shared: &Arc<Shared>) -> plexspaces_core::Result<Option<Millis>> 
     if sweep.uploads {
         shared.content.changed();
     }
-    Ok(sweep.next)
+    Ok(if left { Some(now) } else { sweep.next })
+}
+
+/// As [`sweep`], of messages in queues. `true`: something is left for the next time.
+async fn sweep_queues(
+    shared: &Arc<Shared>,
+    queued: Vec<(Key, Key)>,
+    now: Millis,
+) -> plexspaces_core::Result<bool> {
+    let mut transaction = shared.transaction(Bounds {
+        effects: u64::MAX,
+        batch_bytes: u64::MAX,
+        reads_hold: true,
+    });
+    let left = queues::sweep(&mut transaction, queued, now).await?;
+    let (batch, held) = transaction.finish();
+    match shared.commit(batch).await {
+        Ok(_) => {
+            held.committed();
+            Ok(left)
+        }
+        Err(StoreError::Conflict { .. }) => Ok(true),
+        Err(error) => Err(fault(error)),
+    }
 }

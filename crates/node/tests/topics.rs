@@ -2,7 +2,8 @@
 
 mod support;
 
-use plexspaces_node::{Node, Options};
+use plexspaces_node::{COLLECT_AFTER, Node, Options};
+use plexspaces_services::blob::Content;
 use plexspaces_store::key::Kind;
 use plexspaces_store::testing::Lossy;
 use plexspaces_store::{Fjall, FjallOptions, Store};
@@ -436,9 +437,12 @@ async fn subscriptions_outlive_the_node() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = Fjall::open(folder.path(), &FjallOptions::default()).expect("a store");
     let store: Arc<dyn Store> = Arc::new(store);
+    let content = Content::in_memory();
     let options = |store| Options {
         node_id: "test".into(),
         store,
+        blobs: content.clone(),
+        collect_after: COLLECT_AFTER,
         cache: cache(),
     };
     let node = Node::start(options(store)).await.expect("it starts");

@@ -388,6 +388,14 @@ impl Outside for Nobody {
         nobody()
     }
 
+    fn ticket(&self) -> u64 {
+        0
+    }
+
+    fn now(&self) -> plexspaces_core::time::Millis {
+        plexspaces_core::time::Millis(0)
+    }
+
     fn send(&self, _: &mut Turn, _: &str, _: &str, _: Bytes) -> Result<()> {
         nobody()
     }

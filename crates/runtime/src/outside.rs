@@ -112,6 +112,12 @@ pub trait Outside: Send + Sync {
     /// `PS1013` outside a turn.
     fn content(&self) -> Result<&Content>;
 
+    /// A number greater than all before: the place of a message in a queue.
+    fn ticket(&self) -> u64;
+
+    /// The time now, from which leases and delays count. A turn's own time is that of its segment's beginning.
+    fn now(&self) -> Millis;
+
     /// Buffers a message to `to`.
     ///
     /// # Errors

@@ -473,6 +473,13 @@ impl Arguments {
         self
     }
 
+    pub(crate) fn maybe(self, number: Option<u64>) -> Self {
+        match number {
+            Some(number) => self.number(1).number(number),
+            None => self.number(0),
+        }
+    }
+
     pub(crate) fn optional(self, bytes: Option<&[u8]>) -> Self {
         match bytes {
             Some(bytes) => self.number(1).bytes(bytes),

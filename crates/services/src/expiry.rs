@@ -35,6 +35,8 @@ pub fn first_of(batch: &Batch) -> Option<Millis> {
 pub struct Sweep {
     /// Deletes the expired rows and their entries.
     pub batch: Batch,
+    /// Messages in queues that have something due, with their entries: for [`crate::queues::sweep`].
+    pub queued: Vec<(Key, Key)>,
     /// When the next entry is due, if there is one.
     pub next: Option<Millis>,
     /// Whether uploads of blobs are among the rows: nothing names their content any more.
@@ -54,6 +56,10 @@ pub async fn sweep(snapshot: &dyn Snapshot, now: Millis, limit: usize) -> Result
         if at > now || n == limit {
             sweep.next = Some(at);
             break;
+        }
+        if kind(&row)? == Kind::QueueMessage {
+            sweep.queued.push((entry, row));
+            continue;
         }
         if let Some(found) = snapshot.get(&row).await.map_err(fault)?
             && expires(&row, &found.value)?.is_some_and(|at| at <= now)

@@ -8,6 +8,7 @@
 //! * [`tuplespace`]: Linda's tuples; [`keyvalue`]: values by key
 //! * [`feeds`]: what is published once and reaches every subscriber: [`topics`], process [`groups`], [`watches`]
 //! * [`blob`]: large values, their bytes beside the store
+//! * [`queues`]: messages for whoever comes first; [`locks`]: leases with fencing tokens
 //! * [`mailbox`], [`waits`], [`dead_letters`]: messages between actors
 //! * [`timers`]: messages that are sent later; [`registry`]: services by name; [`persisted`]: what actors keep for themselves
 //! * [`journal`]: actors, their turns and checkpoints
@@ -28,8 +29,10 @@ pub mod feeds;
 pub mod groups;
 pub mod journal;
 pub mod keyvalue;
+pub mod locks;
 pub mod mailbox;
 pub mod persisted;
+pub mod queues;
 pub mod records;
 pub mod registry;
 pub mod reservations;

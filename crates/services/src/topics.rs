@@ -131,6 +131,7 @@ mod tests {
         let bounds = Bounds {
             effects: 10,
             batch_bytes: 1 << 20,
+            reads_hold: true,
         };
         let store = Arc::new(Memory::open());
         let mut transaction = Transaction::new(store, Arc::new(Coordination::default()), bounds);

@@ -10,13 +10,14 @@ use crate::fault;
 use crate::feeds::table::Wanted;
 use crate::feeds::way::OnTheirWay;
 use crate::feeds::{Feed, Feeds, Filter, Subscription};
+use crate::queues::{Change, Tally};
 use crate::records::FeedRow;
 use crate::reservations::{Owner, Reservation};
 use crate::waiters::WakeOnDrop;
 use bytes::Bytes;
 use plexspaces_core::batch::{Batch, Op, Version};
 use plexspaces_core::{Code, Error, Result};
-use plexspaces_store::{Key, Order, Snapshot, Store};
+use plexspaces_store::{Key, Order, Snapshot, Store, Versioned};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
@@ -61,6 +62,8 @@ pub struct Transaction {
 /// this: gives the reservations back, and wakes who waits for what has changed.
 #[derive(Default)]
 pub struct Held {
+    /// What becomes of queues, by their messages' path.
+    queues: BTreeMap<Key, Change>,
     // In this order: who is woken finds the reservations given back.
     reservations: BTreeMap<Key, Reservation>,
     wakes: Vec<WakeOnDrop>,
@@ -79,6 +82,9 @@ impl Held {
 
     /// The batch has committed: what was taken away is not there again.
     pub fn committed(mut self) {
+        for change in std::mem::take(&mut self.queues).into_values() {
+            change.committed();
+        }
         for wake in self.wakes_if_undone.drain(..) {
             wake.disarm();
         }
@@ -228,6 +234,11 @@ impl Transaction {
         }
         self.reserve(key).await?;
         let found = self.store.latest(key).await.map_err(fault)?;
+        self.found_latest(key, found)
+    }
+
+    /// Lets the batch commit only if `key` is still as found, which must be what this transaction has read before.
+    fn found_latest(&mut self, key: &Key, found: Option<Versioned>) -> Result<Option<Bytes>> {
         let version = found.as_ref().map_or(Version::ABSENT, |v| v.version);
         if self
             .read_versions
@@ -266,6 +277,54 @@ impl Transaction {
         self.guard(key.clone(), found.version);
         self.held.reservations.insert(key.clone(), reservation);
         Ok(true)
+    }
+
+    /// As [`Self::latest`], but leaves the key alone, without waiting, if another turn has reserved it or if `wanted`
+    /// does not want what it is now: `None`.
+    ///
+    /// # Errors
+    /// `PS4003` as [`Self::latest`], what `wanted` gives, or a fault of the store.
+    pub async fn latest_if(
+        &mut self,
+        key: &Key,
+        wanted: impl FnOnce(Option<&Bytes>) -> Result<bool>,
+    ) -> Result<Option<Option<Bytes>>> {
+        if self.batch.ops.contains_key(key) || self.held.reservations.contains_key(key) {
+            let found = self.latest(key).await?;
+            return Ok(wanted(found.as_ref())?.then_some(found));
+        }
+        let table = &self.coordination.reservations;
+        let Some(reservation) = table.try_reserve(self.owner, key) else {
+            return Ok(None);
+        };
+        let found = self.store.latest(key).await.map_err(fault)?;
+        if !wanted(found.as_ref().map(|found| &found.value))? {
+            return Ok(None);
+        }
+        self.held.reservations.insert(key.clone(), reservation);
+        self.found_latest(key, found).map(Some)
+    }
+
+    /// Whether another turn has reserved `key`.
+    #[must_use]
+    pub fn is_reserved(&self, key: &Key) -> bool {
+        !self.held.reservations.contains_key(key) && self.coordination.reservations.is_reserved(key)
+    }
+
+    /// The store below.
+    pub(crate) fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// What this transaction makes of a queue, whose messages lie below `path`.
+    pub(crate) fn queue(&mut self, path: &Key, tally: &Arc<Tally>) -> &mut Change {
+        let changes = self.held.queues.entry(path.clone());
+        changes.or_insert_with(|| Change::of(tally))
+    }
+
+    /// What the turns of this node share.
+    pub(crate) fn coordination(&self) -> &Arc<Coordination> {
+        &self.coordination
     }
 
     /// Reserves a key that a scan found and takes it away: `false` if another turn has it or it is gone.
@@ -345,6 +404,18 @@ impl Transaction {
     #[must_use]
     pub fn is_wanted(&self, topic: &Key, row: &[u8]) -> bool {
         self.coordination.waiters.is_wanted(topic, self.place, row)
+    }
+
+    /// How many stand in the line of `topic` to take something, before the one that this tries for.
+    #[must_use]
+    pub fn ahead(&self, topic: &Key) -> usize {
+        self.coordination.waiters.ahead(topic, self.place)
+    }
+
+    /// Whether this tries for somebody who stands in a line.
+    #[must_use]
+    pub fn is_in_line(&self) -> bool {
+        self.place.is_some()
     }
 
     /// The buffer itself, for rows that belong to the runtime and count against no bound.

@@ -82,6 +82,18 @@ impl Waiters {
         })
     }
 
+    /// How many stand in the line of `topic` to take something, before the place `before` if there is one.
+    #[must_use]
+    pub fn ahead(&self, topic: &Key, before: Option<u64>) -> usize {
+        let state = self.state.lock();
+        state.lines.get(topic).map_or(0, |line| {
+            let takers = line.range(..before.unwrap_or(u64::MAX));
+            takers
+                .filter(|(_, waiting)| waiting.wants.is_some())
+                .count()
+        })
+    }
+
     fn wake_after(&self, topic: &Key, number: u64) {
         let state = self.state.lock();
         if let Some(line) = state.lines.get(topic)

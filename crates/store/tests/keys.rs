@@ -96,6 +96,20 @@ fn the_bytes_of_every_kind_never_change() {
         (
             scoped(Kind::BlobUpload),
             b"\x02acme\0\x02shop\0\x15\x25\x02cart\0\x15\x2A",
+            scoped(Kind::Queue),
+            b"\x02acme\0\x02shop\0\x15\x28\x02cart\0\x15\x2A",
+        ),
+        (
+            scoped(Kind::QueueMessage),
+            b"\x02acme\0\x02shop\0\x15\x29\x02cart\0\x15\x2A",
+        ),
+        (
+            scoped(Kind::Lock),
+            b"\x02acme\0\x02shop\0\x15\x2A\x02cart\0\x15\x2A",
+        ),
+        (
+            scoped(Kind::LockHeld),
+            b"\x02acme\0\x02shop\0\x15\x2B\x02cart\0\x15\x2A",
         ),
     ];
     for ((key, bytes), kind) in golden.into_iter().zip(Kind::ALL) {

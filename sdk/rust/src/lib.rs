@@ -6,8 +6,9 @@
 //! * [`error`](mod@error): failures as values, in both directions.
 //! * [`messaging`]: send, ask, spawn, stop, timers and reminders. [`registry`]: services by name.
 //! * [`tuplespace`]: tuples, patterns, [`tuple!`] and [`pattern!`]. [`keyvalue`]: values by key.
-//! * [`channels`]: topics. [`process_groups`]: actors that are reached together. [`event`]: what infos say in their type.
-//! * [`blob`]: large values.
+//! * [`channels`]: queues and topics. [`process_groups`]: actors that are reached together. [`event`]: what infos say in
+//!   their type.
+//! * [`blob`]: large values. [`locks`]: leases with fencing tokens.
 //! * [`context`](mod@context): whose data a call touches.
 //! * [`durability`], [`system`], [`log`]: checkpoints, persisted values and the journal, time and randomness, the node's log.
 
@@ -23,6 +24,7 @@ pub mod event;
 #[doc(hidden)]
 pub mod export;
 pub mod keyvalue;
+pub mod locks;
 pub mod log;
 pub mod messaging;
 pub mod registry;

@@ -3,8 +3,12 @@
 //! What a request changes is durable when it is answered. A request that waits (`wait_ms`) stands in the same line as
 //! waiting actors.
 
+pub(crate) mod blobs;
 mod json;
 pub(crate) mod kv;
+pub(crate) mod locks;
+pub(crate) mod queues;
+pub(crate) mod registry;
 mod scoped;
 pub(crate) mod tuples;
 

@@ -448,7 +448,7 @@ impl Actor {
         let life = self.life.as_ref().expect("loaded");
         let old = life.deployment.clone();
         if old.ephemeral {
-            self.leave_groups_now().await;
+            self.let_go_now().await;
             self.life = None;
             return Box::pin(self.alive(None)).await;
         }

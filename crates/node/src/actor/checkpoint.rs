@@ -9,7 +9,7 @@ use plexspaces_core::batch::Batch;
 use plexspaces_core::time::Millis;
 use plexspaces_runtime::{Failure, Rights};
 use plexspaces_services::records::{Checkpoint, Done, Segment, segment};
-use plexspaces_services::{Held, groups, journal};
+use plexspaces_services::{Held, groups, journal, locks};
 use plexspaces_store::Commit;
 
 /// A checkpoint that is part of a batch; it counts once the batch has committed.
@@ -116,7 +116,7 @@ impl Actor {
     pub(crate) async fn passivate(mut self: Box<Self>) {
         let Some(life) = &self.life else { return };
         if life.deployment.ephemeral {
-            self.leave_groups_now().await;
+            self.let_go_now().await;
             return;
         }
         if life.can_checkpoint()
@@ -130,12 +130,14 @@ impl Actor {
         }
     }
 
-    /// Adds to `batch` that the actor is no member of any group any more.
-    async fn leave_groups(&mut self, batch: &mut Batch) -> Result<Held, Failed> {
-        let life = self.life.as_ref().expect("loaded");
-        let mut transaction = self.shared.transaction(bounds(&life.deployment));
+    /// Adds to `batch` that the actor is no member of any group any more, and holds no locks.
+    async fn let_go(&mut self, batch: &mut Batch) -> Result<Held, Failed> {
+        let deployment = self.life.as_ref().expect("loaded").deployment.clone();
+        let mut transaction = self.shared.transaction(bounds(&deployment));
+        let released = locks::release_all(&mut transaction, &self.id).await;
+        released.map_err(Failed::fault)?;
         // What waits for an ephemeral one is not for the next that comes to life under its id.
-        let left = groups::leave_all(&mut transaction, &self.id, life.deployment.ephemeral).await;
+        let left = groups::leave_all(&mut transaction, &self.id, deployment.ephemeral).await;
         left.map_err(Failed::fault)?;
         let (leaving, held) = transaction.finish();
         batch.ops.extend(leaving.ops);
@@ -143,19 +145,20 @@ impl Actor {
         Ok(held)
     }
 
-    /// An ephemeral actor's life is over, and with it its memberships.
-    pub(super) async fn leave_groups_now(&mut self) {
+    /// An ephemeral actor's life is over, and with it its memberships and locks.
+    pub(super) async fn let_go_now(&mut self) {
         let mut batch = Batch::new();
-        let left = match self.leave_groups(&mut batch).await {
+        let left = match self.let_go(&mut batch).await {
             Ok(held) => self.shared.commit(batch).await.map(|_| held.committed()),
             Err(failed) => return tracing::warn!(actor = %self.id, "{}", failed.error),
         };
         if let Err(error) = left {
-            tracing::warn!(actor = %self.id, "it is still a member of its groups: {error}");
+            tracing::warn!(actor = %self.id, "it is still a member of its groups and holds its locks: {error}");
         }
     }
 
-    /// Stops in an orderly way: `terminate`, checkpoint, nothing in memory. An actor that is not there has stopped.
+    /// Stops in an orderly way: `terminate`, its locks and memberships given back, checkpoint, nothing in memory. An actor
+    /// that is not there has stopped.
     pub(super) async fn stop(&mut self, envelope: &Envelope) -> Result<Reply, Failed> {
         let shared = self.shared.clone();
         if self.life.is_none() {
@@ -180,6 +183,9 @@ impl Actor {
             let mut turn = instance.end().expect("begun above");
             match done {
                 Ok(()) => {
+                    // Those that `terminate` itself has touched are in its own batch only.
+                    let released = locks::release_all(&mut turn.transaction, &self.id).await;
+                    released.map_err(Failed::fault)?;
                     let fsm_state = life.fsm_state.clone();
                     let end = segment::End::Done(Done {
                         reply: Bytes::new(),
@@ -201,7 +207,7 @@ impl Actor {
                 }
             }
         }
-        let left = self.leave_groups(&mut batch).await?;
+        let left = self.let_go(&mut batch).await?;
         self.acknowledge(&mut batch, envelope, &Ok(Bytes::new()), time)
             .await?;
         let seen = shared.commit(batch).await?;

@@ -154,7 +154,7 @@ impl Actor {
         }
         let died = life.deployment.ephemeral && matches!(failure, Failure::Died(_));
         if died {
-            self.leave_groups_now().await;
+            self.let_go_now().await;
         }
         let life = self.life.as_mut().expect("alive");
         if committed_segments && !life.deployment.ephemeral {

@@ -3,13 +3,15 @@
 //! A host call checks its arguments, asks the turn whether the journal answers, and otherwise does what it says
 //! through the layers of `services`. What the guest can mend is a value; what it cannot ends the turn.
 
-mod channels;
 mod blob;
+mod channels;
 mod durability;
 mod keyvalue;
+mod locks;
 mod logging;
 mod messaging;
 mod process_groups;
+mod queues;
 mod recorded;
 mod registry;
 mod system;

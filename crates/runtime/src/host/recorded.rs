@@ -17,6 +17,31 @@ pub(super) fn corrupt(what: &str) -> Error {
     Error::new(Code::Corrupt, format!("a recorded {what} cannot be read"))
 }
 
+/// One byte for the case, then the record.
+pub(super) fn optional_to_record(record: Option<&impl Message>) -> Bytes {
+    match record {
+        Some(record) => {
+            let mut bytes = vec![1];
+            record
+                .encode(&mut bytes)
+                .expect("a vector grows as it has to");
+            bytes.into()
+        }
+        None => Bytes::from_static(&[0]),
+    }
+}
+
+pub(super) fn optional_from_record<M: Message + Default>(
+    bytes: &Bytes,
+    what: &str,
+) -> Result<Option<M>> {
+    match bytes.split_first() {
+        Some((1, rest)) => M::decode(rest).map(Some).map_err(|_| corrupt(what)),
+        Some((0, [])) => Ok(None),
+        _ => Err(corrupt(what)),
+    }
+}
+
 impl Recorded for () {
     fn to_record(&self) -> Bytes {
         Bytes::new()

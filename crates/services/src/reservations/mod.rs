@@ -61,6 +61,12 @@ impl Reservations {
         granted.then(|| self.reservation(key))
     }
 
+    /// Whether somebody has reserved `key`.
+    #[must_use]
+    pub fn is_reserved(&self, key: &Key) -> bool {
+        self.state.lock().table.is_reserved(key)
+    }
+
     /// Reserves `key`, which `owner` must not have yet, and waits in line for it.
     ///
     /// # Errors

@@ -59,6 +59,11 @@ impl Table {
         true
     }
 
+    /// Whether `key` has a holder.
+    pub(super) fn is_reserved(&self, key: &Key) -> bool {
+        self.lines.contains_key(key)
+    }
+
     /// Gives `key` to `owner`, who does not have it yet, or puts it in line.
     pub(super) fn request(&mut self, owner: Owner, key: &Key, runs_again: bool) -> Answer {
         if self.try_reserve(owner, key) {

@@ -60,6 +60,14 @@ pub enum Kind {
     Blob = 36,
     /// An upload that goes on over several turns.
     BlobUpload = 37,
+    /// What a queue is like.
+    Queue = 40,
+    /// A message in a queue.
+    QueueMessage = 41,
+    /// A lock.
+    Lock = 42,
+    /// A lock, by its holder.
+    LockHeld = 43,
 }
 
 impl Kind {
@@ -92,6 +100,10 @@ impl Kind {
         Kind::Member,
         Kind::Blob,
         Kind::BlobUpload,
+        Kind::Queue,
+        Kind::QueueMessage,
+        Kind::Lock,
+        Kind::LockHeld,
     ];
 
     /// The kind with this number, if there is one.

@@ -22,11 +22,6 @@ from ._blob import (
     blob_upload,
     blob_upload_part,
 )
-from ._channels import (
-    channels_publish_to_topic,
-    channels_subscribe_to_topic,
-    channels_unsubscribe_from_topic,
-)
 from ._durability import (
     JournalEntry,
     durability_checkpoint,
@@ -54,6 +49,15 @@ from ._keyvalue import (
     keyvalue_put_with_ttl,
     keyvalue_unwatch,
     keyvalue_watch,
+)
+from ._locks import (
+    Lease,
+    LockHolder,
+    locks_acquire,
+    locks_get_lock,
+    locks_release,
+    locks_renew,
+    locks_try_acquire,
 )
 from ._logging import (
     log,
@@ -85,6 +89,18 @@ from ._process_groups import (
     process_groups_members_page,
     process_groups_publish_to_group,
 )
+from ._queues import (
+    LeasedMessage,
+    channels_ack,
+    channels_create_queue,
+    channels_delete_queue,
+    channels_extend_lease,
+    channels_nack,
+    channels_queue_depth,
+    channels_receive_from_queue,
+    channels_receive_leased,
+    channels_send_to_queue,
+)
 from ._registry import (
     RegistryEntry,
     RegistryPage,
@@ -100,6 +116,11 @@ from ._system import (
     system_monotonic,
     system_now,
     system_random_bytes,
+)
+from ._topics import (
+    channels_publish_to_topic,
+    channels_subscribe_to_topic,
+    channels_unsubscribe_from_topic,
 )
 from ._tuplespace import (
     tuplespace_count,
@@ -117,6 +138,9 @@ __all__ = [
     "BlobPage",
     "JournalEntry",
     "KeyPage",
+    "Lease",
+    "LeasedMessage",
+    "LockHolder",
     "MemberPage",
     "RegistryEntry",
     "RegistryPage",
@@ -137,7 +161,16 @@ __all__ = [
     "blob_upload_part",
     "cancel_reminder",
     "cancel_timer",
+    "channels_ack",
+    "channels_create_queue",
+    "channels_delete_queue",
+    "channels_extend_lease",
+    "channels_nack",
     "channels_publish_to_topic",
+    "channels_queue_depth",
+    "channels_receive_from_queue",
+    "channels_receive_leased",
+    "channels_send_to_queue",
     "channels_subscribe_to_topic",
     "channels_unsubscribe_from_topic",
     "durability_checkpoint",
@@ -161,6 +194,11 @@ __all__ = [
     "keyvalue_unwatch",
     "keyvalue_watch",
     "list_reminders",
+    "locks_acquire",
+    "locks_get_lock",
+    "locks_release",
+    "locks_renew",
+    "locks_try_acquire",
     "log",
     "log_debug",
     "log_error",

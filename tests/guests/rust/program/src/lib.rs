@@ -19,9 +19,11 @@ mod blob;
 mod channels;
 mod durability;
 mod keyvalue;
+mod locks;
 mod messaging;
 mod process_groups;
 mod registry;
+mod topics;
 mod tuplespace;
 
 use plexspaces_sdk::prelude::*;
@@ -71,6 +73,16 @@ impl GenEvent for Program {
     }
 }
 
+/// The reason may be a program, which runs as the last turn.
+impl Termination for Program {
+    fn terminate(&mut self, reason: &str) -> Result<(), Error> {
+        if reason.starts_with('[') {
+            self.run(reason.as_bytes())?;
+        }
+        Ok(())
+    }
+}
+
 impl Program {
     fn keep(&mut self, from: &str, msg_type: &str, payload: &[u8]) {
         let payload = match Event::of(msg_type) {
@@ -115,9 +127,10 @@ impl Program {
             "trap" => panic!("a trap, as asked"),
             _ => match operation.split_once('.') {
                 Some(("durability", function)) => durability::call(function, arguments),
-                Some(("channels", function)) => channels::call(function, arguments),
                 Some(("process_groups", function)) => process_groups::call(function, arguments),
                 Some(("blob", function)) => blob::call(function, arguments),
+                Some(("channels", function)) => channels::call(function, arguments),
+                Some(("locks", function)) => locks::call(function, arguments),
                 Some(("keyvalue", function)) => keyvalue::call(function, arguments),
                 Some(("messaging", function)) => messaging::call(function, arguments),
                 Some(("registry", function)) => registry::call(function, arguments),
@@ -192,4 +205,4 @@ fn text(bytes: Vec<u8>) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-actor!(Program: Activation, GenServer, GenEvent, Snapshot);
+actor!(Program: Activation, GenServer, GenEvent, Snapshot, Termination);
