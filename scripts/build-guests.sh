@@ -60,6 +60,9 @@ for source in examples/calculator/actors/*.py; do
 done
 
 if [ "$WHAT" = all ]; then
+  for source in examples/services/actors/*.py; do
+    build "service_$(basename "$source" .py)" "$source" "$source" sdk/python/plexspaces
+  done
   for source in tests/guests/seeds/*.py; do
     build "seed_$(basename "$source" .py)" "$source" tests/guests/seeds sdk/python/plexspaces
   done

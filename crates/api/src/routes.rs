@@ -6,7 +6,7 @@
 
 use crate::described::Messages;
 use crate::problem::Problem;
-use crate::services::{blobs, kv, locks, queues, registry, tuples};
+use crate::services::{blobs, groups, kv, locks, queues, registry, tuples};
 use crate::{actors, applications, health, openapi};
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
@@ -66,6 +66,10 @@ impl Routes {
                 registry::unregister
             ))
             .routes(routes!(registry::heartbeat))
+            .routes(routes!(groups::create))
+            .routes(routes!(groups::members))
+            .routes(routes!(groups::publish_to_group))
+            .routes(routes!(groups::publish_to_topic))
             .routes(routes!(blobs::list))
             .routes(routes!(
                 blobs::download,

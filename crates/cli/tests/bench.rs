@@ -11,6 +11,8 @@ fn bench(arguments: &[&str]) -> Output {
     let folder = tempfile::tempdir().expect("a folder");
     let output = Command::new(env!("CARGO_BIN_EXE_plexspaces"))
         .args(["bench", "--runs", "1", "--span-ms", "20", "--keys", "4"])
+        .args(["--rows", "5000", "--services"])
+        .arg(guest_path("program"))
         .arg("--folder")
         .arg(folder.path())
         .args(arguments)
@@ -71,6 +73,32 @@ fn every_case_has_figures_and_its_floor() {
         }
     }
     find("rust cold start to first reply");
+    for service in [
+        "keyvalue put",
+        "keyvalue get",
+        "keyvalue increment",
+        "tuplespace write and take",
+        "queue send and receive",
+        "lock acquire and release",
+        "registry register",
+        "durability persist",
+        "topic publish to one subscriber",
+        "timer set and cancel",
+        "blob upload of 1 KiB",
+    ] {
+        for times in [1, 100] {
+            assert_eq!(
+                floors(&format!("{service}, {times} per turn")),
+                ["raw store"]
+            );
+        }
+    }
+    find("tuplespace read among 1000 tuples");
+    if cfg!(target_os = "linux") {
+        for what in ["keys", "tuples", "queued messages"] {
+            find(&format!("memory with 5000 {what}"));
+        }
+    }
 }
 
 #[test]

@@ -224,3 +224,302 @@ async fn the_description_names_what_is_there() {
     }
     assert!(routes > 20, "{routes} routes");
 }
+
+#[tokio::test]
+async fn queues() {
+    let home = Home::new();
+    let node = home.start();
+    node.deploy("program", &guest("program")).await;
+    let root = "/api/v1/queues/default/default/jobs%2Fmail";
+    let to = |what: &str| node.request(Method::POST, &format!("{root}/{what}"));
+    let options = json!({"max_length": 2, "max_deliveries": 2});
+    let create = |options: &Value| {
+        let request = node.request(Method::PUT, root);
+        request
+            .header("Content-Type", "application/json")
+            .body(options.to_string())
+    };
+    assert_eq!(status(create(&options)).await, 204);
+    answer(create(&json!({"max_length": 3})))
+        .await
+        .refused(409, "PS1021");
+    assert_eq!(status(to("receive")).await, 204);
+    for n in 0..2 {
+        assert_eq!(status(to("messages").body(format!("m{n}"))).await, 204);
+    }
+    answer(to("messages").body("m2"))
+        .await
+        .refused(429, "PS1019");
+    assert_eq!(node.get(root).await.ok().json(), json!({"depth": 2}));
+    // An actor takes one, a program leases the other.
+    assert_eq!(
+        run(
+            &node,
+            json!([["channels.receive_from_queue", "jobs/mail", 0]])
+        )
+        .await,
+        ["m0"]
+    );
+    let leased = to("receive?lease_ms=60000").send().await.expect("answered");
+    let handle = leased.headers()["plexspaces-handle"]
+        .to_str()
+        .expect("text")
+        .to_owned();
+    assert_eq!(leased.headers()["plexspaces-deliveries"], "1");
+    assert_eq!(leased.bytes().await.expect("a body"), "m1");
+    assert_eq!(status(to("receive?wait_ms=1")).await, 204);
+    // The handle outlives the process.
+    node.kill();
+    let node = home.start();
+    let with = |what: &str, handle: &str| {
+        let request = node.request(Method::POST, &format!("{root}/{what}"));
+        request.query(&[("handle", handle)])
+    };
+    assert_eq!(
+        status(with("extend", &handle).query(&[("lease_ms", "60000")])).await,
+        204
+    );
+    assert_eq!(status(with("nack", &handle)).await, 204);
+    answer(with("ack", &handle)).await.refused(412, "PS1020");
+    answer(with("ack", "rubbish")).await.refused(400, "PS1013");
+    let again = node
+        .request(Method::POST, &format!("{root}/receive"))
+        .send()
+        .await
+        .expect("answered");
+    assert_eq!(again.headers()["plexspaces-deliveries"], "2");
+    let handle = again.headers()["plexspaces-handle"]
+        .to_str()
+        .expect("text")
+        .to_owned();
+    assert_eq!(status(with("ack", &handle)).await, 204);
+    assert_eq!(node.get(root).await.ok().json(), json!({"depth": 0}));
+    // One that waits gets what an actor sends.
+    let waits = tokio::spawn(answer(
+        node.request(Method::POST, &format!("{root}/receive?wait_ms=20000")),
+    ));
+    run(
+        &node,
+        json!([["channels.send_to_queue", "jobs/mail", "late"]]),
+    )
+    .await;
+    assert_eq!(waits.await.expect("no panic").ok().body, b"late");
+    node.delete(root).await.refused(412, "PS1013");
+    assert_eq!(
+        node.delete(&format!("{root}?with_messages=true"))
+            .await
+            .status,
+        204
+    );
+}
+
+#[tokio::test]
+async fn locks() {
+    let home = Home::new();
+    let node = home.start();
+    node.deploy("program", &guest("program")).await;
+    let root = "/api/v1/locks/default/default/door";
+    let ask = |what: &str, body: Value| answer(post(&node, &format!("{root}/{what}"), &body));
+    node.get(root).await.refused(404, "PS1017");
+    let first = ask("acquire", json!({"holder": "ops"})).await.ok().json();
+    assert_eq!(first["holder"], "$http/ops");
+    let renewed = ask("acquire", json!({"holder": "ops", "lease_ms": 60000}))
+        .await
+        .ok()
+        .json();
+    assert_eq!(renewed["token"], first["token"]);
+    ask("acquire", json!({"holder": "dev"}))
+        .await
+        .refused(409, "PS1018");
+    assert_eq!(
+        run(&node, json!([["locks.try_acquire", "door"]])).await,
+        [Value::Null]
+    );
+    let wrong = json!({"holder": "ops", "token": 99});
+    ask("release", wrong).await.refused(412, "PS1020");
+    let waits = tokio::spawn(ask("acquire", json!({"holder": "dev", "wait_ms": 20000})));
+    let release = json!({"holder": "ops", "token": first["token"]});
+    assert_eq!(ask("release", release).await.status, 204);
+    let second = waits.await.expect("no panic").ok().json();
+    assert!(
+        second["token"].as_u64() > first["token"].as_u64(),
+        "{second} after {first}"
+    );
+    let renew = json!({"holder": "dev", "token": second["token"], "lease_ms": 0});
+    ask("renew", renew).await.refused(400, "PS1013");
+    assert_eq!(node.get(root).await.ok().json()["holder"], "$http/dev");
+}
+
+#[tokio::test]
+async fn registry_groups_and_topics() {
+    let home = Home::new();
+    let node = home.start();
+    node.deploy("program", &guest("program")).await;
+    let path = "/api/v1/registry/default/default/mail%2Feu";
+    let register = |owner: &str| {
+        let body = json!({"owner": owner, "address": "http://a", "metadata": {"region": "eu"}, "ttl_ms": 60000});
+        node.request(Method::PUT, path)
+            .header("Content-Type", "application/json")
+            .body(body.to_string())
+    };
+    assert_eq!(status(register("ops")).await, 204);
+    answer(register("dev")).await.refused(409, "PS1021");
+    assert_eq!(
+        node.get(path).await.ok().json()["metadata"],
+        json!({"region": "eu"})
+    );
+    let heartbeat = json!({"owner": "ops", "health": "degraded"});
+    assert_eq!(
+        status(post(&node, &format!("{path}/heartbeat"), &heartbeat)).await,
+        204
+    );
+    let found = node
+        .get("/api/v1/registry/default/default?pattern=mail/*&labels=region=eu")
+        .await
+        .ok()
+        .json();
+    assert_eq!(found["entries"][0]["health"], "degraded");
+    let none = node
+        .get("/api/v1/registry/default/default?labels=region=us")
+        .await
+        .ok()
+        .json();
+    assert_eq!(none["entries"], json!([]));
+    assert_eq!(node.delete(path).await.status, 204);
+    node.delete(path).await.refused(404, "PS1017");
+
+    let group = "/api/v1/groups/default/default/room";
+    node.get(&format!("{group}/members"))
+        .await
+        .refused(404, "PS1017");
+    assert_eq!(status(put(&node, group, "")).await, 204);
+    answer(put(&node, group, "")).await.refused(409, "PS1021");
+    run(
+        &node,
+        json!([
+            ["process_groups.join_group", "room"],
+            ["channels.subscribe_to_topic", "news", []]
+        ]),
+    )
+    .await;
+    let members = node.get(&format!("{group}/members")).await.ok().json();
+    assert_eq!(members, json!({"members": ["program/a"], "cursor": null}));
+    let publish = |path: String| node.request(Method::POST, &path).body("hello");
+    assert_eq!(
+        status(publish(format!("{group}/messages?msg_type=greet"))).await,
+        204
+    );
+    assert_eq!(
+        status(publish(
+            "/api/v1/topics/default/default/news/messages".into()
+        ))
+        .await,
+        204
+    );
+    let mut heard = Vec::new();
+    let start = std::time::Instant::now();
+    while heard.len() < 2 {
+        assert!(start.elapsed() < support::PATIENCE, "only {heard:?} came");
+        let inbox = run(&node, json!([["inbox"]])).await.remove(0);
+        heard.extend(inbox.as_array().expect("a list").clone());
+    }
+    heard.sort_by_key(Value::to_string);
+    assert!(
+        heard.iter().all(|message| message[2] == "hello"),
+        "{heard:?}"
+    );
+}
+
+#[tokio::test]
+async fn blobs() {
+    let home = Home::new();
+    let node = home.start();
+    node.deploy("program", &guest("program")).await;
+    let path = "/api/v1/blobs/default/default/films/a%20b";
+    let content: Vec<u8> = (0..3_000_000u32).map(|n| (n / 7) as u8).collect();
+    let upload = node
+        .request(Method::PUT, path)
+        .header("Plexspaces-Meta-Lang", "en")
+        .body(content.clone());
+    let info = answer(upload).await.ok().json();
+    assert_eq!(
+        (&info["size"], &info["metadata"]),
+        (&json!(3_000_000), &json!({"lang": "en"}))
+    );
+    let whole = node
+        .request(Method::GET, path)
+        .send()
+        .await
+        .expect("answered");
+    assert_eq!(whole.headers()["plexspaces-meta-lang"], "en");
+    assert_eq!(whole.headers()["content-length"], "3000000");
+    assert!(
+        whole.bytes().await.expect("a body") == content,
+        "other bytes came back"
+    );
+    let ranged = |range: &str| node.request(Method::GET, path).header("Range", range);
+    let part = ranged("bytes=1048570-1048585")
+        .send()
+        .await
+        .expect("answered");
+    assert_eq!(
+        (part.status().as_u16(), &part.headers()["content-range"]),
+        (
+            206,
+            &"bytes 1048570-1048585/3000000".parse().expect("a header")
+        )
+    );
+    assert_eq!(
+        part.bytes().await.expect("a body"),
+        content[1_048_570..=1_048_585]
+    );
+    answer(ranged("bytes=3000000-"))
+        .await
+        .refused(416, "PS1032");
+    let head = node
+        .request(Method::HEAD, path)
+        .send()
+        .await
+        .expect("answered");
+    assert_eq!(head.headers()["content-length"], "3000000");
+    // A guest reads the same blob.
+    assert_eq!(
+        run(&node, json!([["blob.exists", "films/a b"]])).await,
+        [true]
+    );
+
+    let copy = "/api/v1/blobs/default/default/copy";
+    assert_eq!(
+        status(
+            node.request(Method::POST, copy)
+                .query(&[("copy_from", "films/a b")])
+        )
+        .await,
+        204
+    );
+    answer(
+        node.request(Method::POST, copy)
+            .query(&[("copy_from", "none")]),
+    )
+    .await
+    .refused(404, "PS1017");
+    assert_eq!(node.delete(path).await.status, 204);
+    node.delete(path).await.refused(404, "PS1017");
+    let listed = node.get("/api/v1/blobs/default/default").await.ok().json();
+    assert_eq!(listed["blobs"][0]["id"], "copy");
+    node.kill();
+    let node = home.start();
+    assert!(
+        node.get(copy).await.ok().body == content,
+        "the copy is damaged"
+    );
+    answer(
+        node.request(
+            Method::PUT,
+            &format!("/api/v1/blobs/default/default/{}", "x".repeat(513)),
+        )
+        .body("x"),
+    )
+    .await
+    .refused(400, "PS1013");
+}

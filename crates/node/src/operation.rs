@@ -5,6 +5,7 @@
 use crate::Node;
 use plexspaces_core::batch::Urgency;
 use plexspaces_core::limits::Limits;
+use plexspaces_core::message::FROM_HTTP;
 use plexspaces_core::time::Millis;
 use plexspaces_core::{Code, Error, Result};
 use plexspaces_services::blob::Content;
@@ -83,7 +84,7 @@ impl Operation {
         if let Err(error) = self.transaction.pass_strict().await {
             return lost(error, self.run, &self.node);
         }
-        let (mut batch, held) = self.transaction.finish();
+        let (mut batch, held) = self.transaction.finish_as(FROM_HTTP);
         if batch.is_empty() {
             drop(held);
             shared.gate().await?;

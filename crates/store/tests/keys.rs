@@ -96,6 +96,8 @@ fn the_bytes_of_every_kind_never_change() {
         (
             scoped(Kind::BlobUpload),
             b"\x02acme\0\x02shop\0\x15\x25\x02cart\0\x15\x2A",
+        ),
+        (
             scoped(Kind::Queue),
             b"\x02acme\0\x02shop\0\x15\x28\x02cart\0\x15\x2A",
         ),

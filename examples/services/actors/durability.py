@@ -27,7 +27,7 @@ def increment(request: dict) -> dict:
 
 
 def persist_batch(request: dict) -> dict:
-    host.durability_persist_batch([(key, json.dumps(value)) for key, value in request["entries"].items()])
+    host.durability_persist_batch({key: json.dumps(value) for key, value in request["entries"].items()})
     return {"persisted": len(request["entries"])}
 
 

@@ -1,4 +1,4 @@
-"""Several services in one turn: it spawns, sends, writes tuples, and works through a queue.
+"""Several services in one turn: it spawns, sends, writes tuples, works through a queue, publishes and sets timers.
 
 Everything that one request does happens together or not at all.
 """
@@ -6,6 +6,23 @@ Everything that one request does happens together or not at all.
 import json
 
 from plexspaces import ANY, host
+
+
+heard: list = []
+
+
+def init(initial_state: bytes) -> None:
+    global heard
+    heard = json.loads(initial_state or b"[]")
+
+
+def snapshot_state() -> str:
+    return json.dumps(heard)
+
+
+def handle_event(from_actor: str, message_type: str, payload: bytes) -> None:
+    # "$topic:done" and the publisher's message type, a line each; or "tick", from the timer.
+    heard.append([message_type.split("\n")[0], json.loads(payload)])
 
 
 def handle_request(from_actor: str, message_type: str, payload: bytes) -> str:
@@ -33,8 +50,23 @@ def tuplespace_read(request: dict) -> dict:
 
 
 def enqueue(request: dict) -> dict:
-    host.channels_send_to_queue(request["queue"], "job", json.dumps(request["job"]))
+    host.channels_send_to_queue(request["queue"], json.dumps(request["job"]))
     return {"depth": host.channels_queue_depth(request["queue"])}
+
+
+def subscribe(request: dict) -> dict:
+    host.channels_subscribe_to_topic("done")
+    return {"subscribed": "done"}
+
+
+def remind(request: dict) -> dict:
+    """Sends itself a message later, also if the node is down meanwhile."""
+    host.send_after(host.self_id(), "tick", json.dumps(request["note"]), request["delay_ms"])
+    return {"later": request["note"]}
+
+
+def get_heard(request: dict) -> dict:
+    return {"heard": heard}
 
 
 def work(request: dict) -> dict:
@@ -42,11 +74,12 @@ def work(request: dict) -> dict:
     message = host.channels_receive_from_queue(request["queue"], timeout_ms=request.get("timeout_ms", 0))
     if message is None:
         return {"done": None}
-    job = json.loads(message.payload)
+    job = json.loads(message)
     if job == "bad":
         raise ValueError("this job cannot be done")
     host.tuplespace_write(["done", json.dumps(job)])
     host.keyvalue_increment("jobs-done")
+    host.channels_publish_to_topic("done", json.dumps(job), "job")
     return {"done": job}
 
 
@@ -57,4 +90,7 @@ ACTIONS = {
     "tuplespace_read": tuplespace_read,
     "enqueue": enqueue,
     "work": work,
+    "subscribe": subscribe,
+    "remind": remind,
+    "heard": get_heard,
 }

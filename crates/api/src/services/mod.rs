@@ -4,6 +4,7 @@
 //! waiting actors.
 
 pub(crate) mod blobs;
+pub(crate) mod groups;
 mod json;
 pub(crate) mod kv;
 pub(crate) mod locks;

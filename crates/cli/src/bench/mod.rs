@@ -31,6 +31,8 @@ pub(crate) struct Plan {
     pub(crate) runs: usize,
     /// How long each run of a load takes.
     pub(crate) span: Duration,
+    /// How many rows are many: keys, tuples, messages.
+    pub(crate) rows: u64,
     /// How many actors "many keys" are.
     pub(crate) keys: usize,
     /// Only cases whose name has each of these words.

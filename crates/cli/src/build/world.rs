@@ -170,6 +170,13 @@ mod tests {
                 "plexspaces:actor/snapshot@0.1.0"
             ]
         );
-        assert_eq!(resolve.worlds[world].imports.len(), 6);
+        let (_, text) = WIT_FILES
+            .iter()
+            .find(|(name, _)| *name == "world.wit")
+            .unwrap();
+        assert_eq!(
+            resolve.worlds[world].imports.len(),
+            text.matches("  import ").count()
+        );
     }
 }

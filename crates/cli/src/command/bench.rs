@@ -53,6 +53,9 @@ pub(crate) struct Bench {
     /// How many actors are asked where it says "many keys"
     #[arg(long, value_name = "NUMBER", default_value_t = 256, value_parser = clap::value_parser!(u16).range(1..=4_000))]
     keys: u16,
+    /// How many keys, tuples and queued messages are on the disk where it says so
+    #[arg(long, value_name = "NUMBER", default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1_000..=1_000_000))]
+    rows: u64,
     /// Where the bench may write
     #[arg(long, value_name = "FOLDER", default_value = ".")]
     folder: PathBuf,
@@ -93,6 +96,7 @@ impl Bench {
         let plan = Plan {
             runs: self.runs.into(),
             span: Duration::from_millis(self.span_ms),
+            rows: self.rows,
             keys: self.keys.into(),
             only: self.only,
             subjects,

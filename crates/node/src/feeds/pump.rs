@@ -63,6 +63,8 @@ struct Parcel {
 struct Pages {
     snapshot: Arc<dyn Snapshot>,
     settled: u64,
+    /// How many rows were written below that since the node's start.
+    rows: u64,
     read: BTreeMap<u64, Arc<Vec<Published>>>,
 }
 
@@ -115,7 +117,7 @@ impl Pump {
     pub(super) async fn pass(&mut self, shared: &Arc<Shared>) -> Result<bool> {
         let feeds = shared.coordination.feeds.clone();
         // In this order: what is below `settled`, and who has subscribed before it, is in the snapshot.
-        let settled = feeds.settled(&self.feed);
+        let (settled, rows) = feeds.settled_rows(&self.feed);
         let changed = feeds.take_changed(&self.feed);
         let snapshot = shared.store.snapshot();
         let mut more = false;
@@ -127,6 +129,7 @@ impl Pump {
         let mut pages = Pages {
             snapshot,
             settled,
+            rows,
             read: BTreeMap::new(),
         };
         let mut parcel = Parcel::default();
@@ -299,7 +302,8 @@ impl Pump {
 
     /// A subscriber that is too far behind loses the older half of what it is behind.
     async fn count_lag(&mut self, shared: &Arc<Shared>, n: usize, pages: &Pages) -> Result<bool> {
-        let written = shared.coordination.feeds.written(&self.feed);
+        // Not what is written by now: that may be more than the snapshot has.
+        let written = pages.rows;
         let known = &self.subscribers[n];
         let (snapshot, settled) = (pages.snapshot.as_ref(), pages.settled);
         let subscriber = &known.subscriber;

@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use plexspaces_core::ActorId;
 use plexspaces_core::batch::Batch;
 use plexspaces_store::Key;
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use tokio::sync::Notify;
@@ -49,7 +49,8 @@ struct State {
 struct Entry {
     /// Those in force, by their rows' keys. Copied when it changes while somebody matches against it.
     subscribers: Arc<HashMap<Key, Filter>>,
-    on_their_way: BTreeSet<u64>,
+    /// Tickets, and how many rows were written before.
+    on_their_way: BTreeMap<u64, u64>,
     /// Rows written since the node's start.
     written: u64,
     /// Subscriptions have been committed or ended since the pump last read them, or may be just now.
@@ -117,11 +118,17 @@ impl Feeds {
     /// Everything in `feed` with a ticket below this is in the store or never will be. Read it before the snapshot.
     #[must_use]
     pub fn settled(&self, feed: &Feed) -> u64 {
+        self.settled_rows(feed).0
+    }
+
+    /// As [`Self::settled`], and how many rows were written with tickets below it since the node's start.
+    #[must_use]
+    pub fn settled_rows(&self, feed: &Feed) -> (u64, u64) {
         let state = self.state.lock();
         let entry = state.feeds.get(feed);
-        match entry.and_then(|entry| entry.on_their_way.first()) {
-            Some(first) => *first,
-            None => (self.tickets)(),
+        match entry.and_then(|entry| entry.on_their_way.first_key_value()) {
+            Some((first, before)) => (*first, *before),
+            None => ((self.tickets)(), entry.map_or(0, |entry| entry.written)),
         }
     }
 
@@ -308,7 +315,7 @@ impl Feeds {
         let entry = state.feeds.entry(feed.clone()).or_default();
         // Drawn under the lock: a pump sees either no ticket, or this one on its way.
         let ticket = (self.tickets)();
-        entry.on_their_way.insert(ticket);
+        entry.on_their_way.insert(ticket, entry.written);
         entry.written += 1;
         drop(state);
         batch.put(feed.row(ticket), encode(row));

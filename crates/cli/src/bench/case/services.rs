@@ -38,6 +38,40 @@ fn operations() -> Vec<(&'static str, Value)> {
                 ["tuplespace.take", ["@", "%"]]
             ]),
         ),
+        (
+            "queue send and receive",
+            json!([
+                ["channels.send_to_queue", "@", "message"],
+                ["channels.receive_from_queue", "@", 0]
+            ]),
+        ),
+        (
+            "lock acquire and release",
+            json!([["locks.try_acquire", "@/%"], ["locks.release", "@/%"]]),
+        ),
+        (
+            "registry register",
+            json!([["registry.register", "@/%", "address", []]]),
+        ),
+        (
+            "durability persist",
+            json!([["durability.persist", "%", "value"]]),
+        ),
+        (
+            "topic publish to one subscriber",
+            json!([["channels.publish_to_topic", "@", "", "message", []]]),
+        ),
+        (
+            "timer set and cancel",
+            json!([
+                ["messaging.set_reminder", "%", "tick", "", 3_600_000, 0],
+                ["messaging.cancel_reminder", "%"]
+            ]),
+        ),
+        (
+            "blob upload of 1 KiB",
+            json!([["blob.upload", "@/%", "x".repeat(1024), []]]),
+        ),
     ]
 }
 
@@ -64,6 +98,9 @@ pub(crate) async fn run(bench: &mut Bench, subject: &Subject) -> Result<()> {
                 .collect();
             let operations = times * program.len() as u64;
             let mut callers = ProgramCaller::several(&node, subject, &Value::Array(program))?;
+            if name.starts_with("topic") {
+                subscribe(&node, subject).await?;
+            }
             bench
                 .case(&case, Unit::PerSecond, async || {
                     let raw =
@@ -89,12 +126,25 @@ pub(crate) async fn run(bench: &mut Bench, subject: &Subject) -> Result<()> {
     match_among_many(bench, subject).await
 }
 
+/// Lets an ephemeral actor, which keeps no journal of what it hears, subscribe to each caller's topic.
+async fn subscribe(node: &Node, subject: &Subject) -> Result<()> {
+    for n in 0..CALLERS {
+        let calls = json!([["channels.subscribe_to_topic", n.to_string(), []]]);
+        let id = actor(&subject.kind(false), n)?;
+        ask(node, &id, calls.to_string().into()).await?;
+    }
+    Ok(())
+}
+
 /// What a pattern with exact leading fields costs in a space of many tuples.
 async fn match_among_many(bench: &mut Bench, subject: &Subject) -> Result<()> {
     let plan = bench.plan.clone();
     let mut filled = 0u64;
     let mut started: Option<Node> = None;
     for among in [1_000u64, 100_000, 1_000_000] {
+        if among > plan.rows {
+            continue;
+        }
         let case = format!("tuplespace read among {among} tuples");
         if !bench.wants(&case) {
             continue;
@@ -196,19 +246,23 @@ impl Caller for ProgramCaller {
     }
 }
 
-/// What a node's process holds in memory with a million keys, tuples and queued messages on the disk.
+/// What a node's process holds in memory with many keys, then tuples, then queued messages on the disk.
 pub(crate) async fn memory(
     bench: &mut Bench,
     subject: &Subject,
     servers: &mut Servers,
 ) -> Result<()> {
-    const MILLION: u64 = 1_000_000;
     const TURN: u64 = 5_000;
+    let rows = bench.plan.rows;
     for (what, call) in [
         ("keys", json!(["keyvalue.put", "million/@/%", "value"])),
         ("tuples", json!(["tuplespace.write", ["million", "@", "%"]])),
+        (
+            "queued messages",
+            json!(["channels.send_to_queue", "million", "message"]),
+        ),
     ] {
-        let case = format!("memory with a million {what}");
+        let case = format!("memory with {rows} {what}");
         if !bench.wants(&case) {
             continue;
         }
@@ -220,7 +274,7 @@ pub(crate) async fn memory(
             continue;
         }
         node.deploy(subject).await?;
-        for turn in 0..MILLION / TURN {
+        for turn in 0..rows.div_ceil(TURN) {
             let program = json!([["repeat", TURN, call]]).to_string();
             let target = Target {
                 address: node.address,

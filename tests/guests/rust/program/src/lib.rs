@@ -121,7 +121,7 @@ impl Program {
             }
             "notes" => Ok(json!(self.notes)),
             "inbox" => Ok(json!(std::mem::take(&mut self.inbox))),
-            "stop_actor" => Ok(json!(messaging::stop(arguments.text(0)?, arguments.text(1)?)?)),
+            "stop_actor" => Ok(json!(plexspaces_sdk::messaging::stop(arguments.text(0)?, arguments.text(1)?)?)),
             "heard" => Ok(json!(self.inbox.len())),
             "repeat" => self.repeat(arguments),
             "trap" => panic!("a trap, as asked"),
