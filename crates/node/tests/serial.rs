@@ -115,6 +115,13 @@ async fn committed_segments_are_one_serial_history() {
         .collect();
     present.sort();
     assert_eq!(present, state.tuples(), "SERIAL_SEED={seed}");
+    let mut messages = Vec::new();
+    let receive = json!([["channels.receive_from_queue", "q", 0]]);
+    while let Some(message) = values(&node, "program/reader", receive.clone()).await[0].as_str() {
+        messages.push(message.to_owned());
+    }
+    messages.sort();
+    assert_eq!(messages, state.messages(), "SERIAL_SEED={seed}");
     eventually("tuples with a time to live are gone", async || {
         node.tuples().await == present.len()
     })
@@ -173,7 +180,7 @@ fn call(random: &mut StdRng, id: &str) -> Json {
     let counter = COUNTERS[random.random_range(0..COUNTERS.len())];
     let bag = random.random_range(0..3);
     let value = format!("v{}", random.random_range(0..3));
-    match random.random_range(0..20) {
+    match random.random_range(0..24) {
         0..4 => json!(["keyvalue.get", key]),
         4 => json!(["keyvalue.exists", key]),
         5..7 => json!(["keyvalue.put", key, value]),
@@ -192,6 +199,13 @@ fn call(random: &mut StdRng, id: &str) -> Json {
         18 => json!([
             "tuplespace.take_blocking",
             ["t", bag, "*"],
+            random.random_range(1..20)
+        ]),
+        19..22 => json!(["channels.send_to_queue", "q", format!("{id} {value}")]),
+        22 => json!(["channels.receive_from_queue", "q", 0]),
+        23 => json!([
+            "channels.receive_from_queue",
+            "q",
             random.random_range(1..20)
         ]),
         _ => json!(["tuplespace.write_with_ttl", ["ttl", id], 20]),

@@ -1,10 +1,12 @@
 //! What requests to services have in common: the scope and the name in the path, queries and bodies that are checked.
 
 use super::malformed;
+use crate::body;
 use crate::problem::Problem;
-use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
-use axum::extract::{FromRequest, FromRequestParts, Json, Path, Query, Request};
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
+use plexspaces_core::limits::Limits;
 use plexspaces_core::{Code, Error, Scope};
 use serde::de::DeserializeOwned;
 
@@ -58,17 +60,22 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Asked<T> {
     }
 }
 
-/// A JSON body whose fields are all known.
+/// A JSON body whose fields are all known, whatever its content type says.
 pub(crate) struct Body<T>(pub(crate) T);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        let body: Result<Json<T>, JsonRejection> = Json::from_request(request, state).await;
-        match body {
-            Ok(Json(body)) => Ok(Body(body)),
-            Err(rejection) => Err(malformed(rejection.body_text()).into()),
+    async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
+        let (parts, content) = request.into_parts();
+        let limit = Limits::default().message_bytes;
+        let bytes = body::read(content, &parts.headers, limit).await?;
+        match serde_json::from_slice(&bytes) {
+            Ok(body) => Ok(Body(body)),
+            Err(error) => Err(malformed(format!(
+                "the body is not the JSON that is expected: {error}"
+            ))
+            .into()),
         }
     }
 }

@@ -40,11 +40,12 @@ pub struct Checked {
     pub reads: usize,
 }
 
-/// The model: values by key, and a bag of tuples.
+/// The model: values by key, a bag of tuples, a bag of a queue's messages.
 #[derive(Debug, Default)]
 pub struct State {
     values: HashMap<String, String>,
     tuples: BTreeMap<String, usize>,
+    messages: BTreeMap<String, usize>,
 }
 
 impl State {
@@ -53,9 +54,12 @@ impl State {
     }
 
     pub fn tuples(&self) -> Vec<String> {
-        let bag = self.tuples.iter();
-        bag.flat_map(|(tuple, n)| std::iter::repeat_n(tuple.clone(), *n))
-            .collect()
+        listed(&self.tuples)
+    }
+
+    /// What is in the queue, sorted.
+    pub fn messages(&self) -> Vec<String> {
+        listed(&self.messages)
     }
 }
 
@@ -197,6 +201,11 @@ impl History {
     }
 }
 
+fn listed(bag: &BTreeMap<String, usize>) -> Vec<String> {
+    let repeated = |(item, n): (&String, &usize)| std::iter::repeat_n(item.clone(), *n);
+    bag.iter().flat_map(repeated).collect()
+}
+
 fn calls_of(first: &Segment) -> Vec<Json> {
     let Some(message) = first
         .message
@@ -221,6 +230,8 @@ fn changes(segment: &Committed) -> bool {
             "keyvalue.compare_and_swap" => changed |= result.as_ref() == [1],
             "tuplespace.write" => written.push(call[1].to_string()),
             "tuplespace.write_with_ttl" => changed = true,
+            // What a segment sends and receives itself may be in no batch: not counted.
+            "channels.send_to_queue" | "channels.receive_from_queue" => {}
             "tuplespace.take" | "tuplespace.take_blocking" => {
                 if let Some(taken) = tuple(result) {
                     // What a segment writes and takes itself is in no batch.
@@ -292,20 +303,35 @@ fn apply(state: &mut State, call: &Json, result: &[u8], held: bool) -> Result<us
             Ok(0)
         }
         "tuplespace.write_with_ttl" => Ok(0),
+        "channels.send_to_queue" => {
+            *state.messages.entry(text(2)).or_default() += 1;
+            Ok(0)
+        }
+        "channels.receive_from_queue" => {
+            let Some((1, message)) = result.split_first() else {
+                return Ok(0);
+            };
+            let message = String::from_utf8_lossy(message).into_owned();
+            take_from(&mut state.messages, &message)
+        }
         "tuplespace.take" | "tuplespace.take_blocking" => {
             let Some(taken) = tuple(result) else {
                 // A candidate may have been reserved, or not yet there.
                 return Ok(0);
             };
-            match state.tuples.get_mut(&taken) {
-                Some(n) if *n > 0 => {
-                    *n -= 1;
-                    Ok(1)
-                }
-                _ => Err(format!("that {taken} is not there")),
-            }
+            take_from(&mut state.tuples, &taken)
         }
         other => panic!("the checker does not know {other}"),
+    }
+}
+
+fn take_from(bag: &mut BTreeMap<String, usize>, taken: &str) -> Result<usize, String> {
+    match bag.get_mut(taken) {
+        Some(n) if *n > 0 => {
+            *n -= 1;
+            Ok(1)
+        }
+        _ => Err(format!("that {taken} is not there")),
     }
 }
 
