@@ -87,10 +87,12 @@ fn every_case_has_figures_and_its_floor() {
         "blob upload of 1 KiB",
     ] {
         for times in [1, 100] {
-            assert_eq!(
-                floors(&format!("{service}, {times} per turn")),
-                ["raw store"]
-            );
+            let floor = if service.starts_with("blob") {
+                "raw fdatasync"
+            } else {
+                "raw store"
+            };
+            assert_eq!(floors(&format!("{service}, {times} per turn")), [floor]);
         }
     }
     find("tuplespace read among 1000 tuples");

@@ -6,7 +6,7 @@ use anyhow::Result;
 use bytes::Bytes;
 use plexspaces_core::{ActorId, Scope};
 use plexspaces_node::{COLLECT_AFTER, Deploy, Node, Options, Request};
-use plexspaces_services::blob::Content;
+use plexspaces_services::blob::{Content, Place};
 use plexspaces_store::{Fjall, FjallOptions};
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,8 +19,8 @@ pub(crate) async fn node(plan: &Plan, name: &str, subject: &Subject) -> Result<N
     let folder = plan.folder.join(name.replace(' ', "-"));
     let node = Node::start(Options {
         node_id: "bench".into(),
-        store: Arc::new(Fjall::open(folder, &FjallOptions::default())?),
-        blobs: Content::in_memory(),
+        store: Arc::new(Fjall::open(folder.join("store"), &FjallOptions::default())?),
+        blobs: Content::open(&Place::Folder(folder.join("blobs")))?,
         collect_after: COLLECT_AFTER,
         cache: plan.cache(),
     })

@@ -7,7 +7,7 @@ use super::inside::{actor, node};
 use crate::bench::child::Servers;
 use crate::bench::load::{self, Caller, HttpCaller, Target};
 use crate::bench::report::{Floor, Run, Unit};
-use crate::bench::{Bench, Subject, floor};
+use crate::bench::{Bench, Plan, Subject, floor};
 use crate::output;
 use anyhow::{Result, ensure};
 use bytes::Bytes;
@@ -103,27 +103,38 @@ pub(crate) async fn run(bench: &mut Bench, subject: &Subject) -> Result<()> {
             }
             bench
                 .case(&case, Unit::PerSecond, async || {
-                    let raw =
-                        floor::store::rows_per_second(&plan.folder, CALLERS, operations, plan.span)
-                            .await?;
+                    let floor = floor_of(&plan, name, operations).await?;
                     let mut load = load::run(&mut callers, 1, plan.span).await?;
                     let rate = load.rate * operations as f64;
                     Ok(Run {
                         value: rate,
                         p50_us: load.times.percentile_us(50),
                         p99_us: load.times.percentile_us(99),
-                        floors: vec![Floor {
-                            name: "raw store",
-                            unit: Unit::PerSecond,
-                            value: raw,
-                            of: rate,
-                        }],
+                        floors: vec![Floor { of: rate, ..floor }],
                     })
                 })
                 .await?;
         }
     }
     match_among_many(bench, subject).await
+}
+
+/// What a case is compared with: batches of the raw store, or, where each operation writes a file of its own, one sync
+/// after the other.
+async fn floor_of(plan: &Plan, name: &str, operations: u64) -> Result<Floor> {
+    let (name, value) = if name.starts_with("blob") {
+        let us = floor::disk::fdatasync_us(&plan.folder, 1)?;
+        ("raw fdatasync", 1e6 / us)
+    } else {
+        let rows = floor::store::rows_per_second(&plan.folder, CALLERS, operations, plan.span);
+        ("raw store", rows.await?)
+    };
+    Ok(Floor {
+        name,
+        unit: Unit::PerSecond,
+        value,
+        of: value,
+    })
 }
 
 /// Lets an ephemeral actor, which keeps no journal of what it hears, subscribe to each caller's topic.
