@@ -2,6 +2,7 @@
 
 mod support;
 
+use plexspaces_store::Store as _;
 use plexspaces_store::key::Kind;
 use serde_json::{Value as Json, json};
 use support::{Machine, deploy, eventually, refused, run, values};
@@ -226,4 +227,19 @@ async fn bad_input_is_refused_with_a_value() {
         refused(&node, "program/a", foreign).await,
         "PermissionDenied"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_changes_in_one_turn_are_one_commit() {
+    let node = node().await;
+    values(&node, "program/a", json!([["keyvalue.get", "k"]])).await;
+    let before = node.disk.visible();
+    values(
+        &node,
+        "program/a",
+        json!([["repeat", 100, ["keyvalue.put", "%", "v"]]]),
+    )
+    .await;
+    assert_eq!(node.disk.visible().0, before.0 + 1);
+    assert_eq!(node.rows_of(Kind::KeyValue).await, 100);
 }
