@@ -52,47 +52,21 @@ impl Recorded for () {
     }
 }
 
-impl Recorded for u32 {
-    fn to_record(&self) -> Bytes {
-        Bytes::copy_from_slice(&self.to_be_bytes())
-    }
+macro_rules! recorded_numbers {
+    ($($number:ty),+) => { $(
+        impl Recorded for $number {
+            fn to_record(&self) -> Bytes {
+                Bytes::copy_from_slice(&self.to_be_bytes())
+            }
 
-    fn from_record(bytes: Bytes) -> Result<Self> {
-        bytes
-            .as_ref()
-            .try_into()
-            .map(u32::from_be_bytes)
-            .map_err(|_| corrupt("number"))
-    }
+            fn from_record(bytes: Bytes) -> Result<Self> {
+                let bytes = bytes.as_ref().try_into().map_err(|_| corrupt("number"))?;
+                Ok(<$number>::from_be_bytes(bytes))
+            }
+        }
+    )+ };
 }
-
-impl Recorded for u64 {
-    fn to_record(&self) -> Bytes {
-        Bytes::copy_from_slice(&self.to_be_bytes())
-    }
-
-    fn from_record(bytes: Bytes) -> Result<Self> {
-        bytes
-            .as_ref()
-            .try_into()
-            .map(u64::from_be_bytes)
-            .map_err(|_| corrupt("number"))
-    }
-}
-
-impl Recorded for i64 {
-    fn to_record(&self) -> Bytes {
-        Bytes::copy_from_slice(&self.to_be_bytes())
-    }
-
-    fn from_record(bytes: Bytes) -> Result<Self> {
-        bytes
-            .as_ref()
-            .try_into()
-            .map(i64::from_be_bytes)
-            .map_err(|_| corrupt("number"))
-    }
-}
+recorded_numbers!(u32, u64, i64);
 
 impl Recorded for bool {
     fn to_record(&self) -> Bytes {
