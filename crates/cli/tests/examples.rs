@@ -19,15 +19,20 @@ async fn ask(node: &Node, actor: &str, what: &str, request: Value) -> Value {
 
 /// Asks again until the answer is this one.
 async fn becomes(node: &Node, actor: &str, what: &str, expected: Value) {
+    until(node, actor, what, |found| *found == expected).await;
+}
+
+/// Asks again until the answer is as wanted; gives it.
+async fn until(node: &Node, actor: &str, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
     let start = std::time::Instant::now();
     loop {
         let found = ask(node, actor, what, json!({})).await;
-        if found == expected {
-            return;
+        if wanted(&found) {
+            return found;
         }
         assert!(
             start.elapsed() < support::PATIENCE,
-            "{actor} {what}: {found}, not {expected}"
+            "{actor} {what}: still {found}"
         );
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
@@ -230,15 +235,10 @@ async fn process_groups() {
     );
     chat("ann", "publish", json!({"group": "room", "text": "hello"})).await;
     for who in ["ann", "ben"] {
-        let start = std::time::Instant::now();
-        while chat(who, "heard", json!({})).await["heard"][0]["text"] != "hello" {
-            assert!(start.elapsed() < support::PATIENCE, "{who} hears nothing");
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-        }
-        assert_eq!(
-            chat(who, "heard", json!({})).await["heard"][0]["from"],
-            "process_groups/ann"
-        );
+        let of = format!("process_groups/{who}");
+        let has_come = |found: &Value| found["heard"][0]["text"] == "hello";
+        let found = until(&node, &of, "heard", has_come).await;
+        assert_eq!(found["heard"][0]["from"], "process_groups/ann");
     }
     chat("ben", "leave_group", json!({"group": "room"})).await;
     let members = chat("ann", "members", json!({"group": "room"})).await;
@@ -273,15 +273,7 @@ async fn locks_and_a_leader() {
         json!({"leader": false})
     );
     lock("ann", "stop", json!({})).await;
-    let start = std::time::Instant::now();
-    let next = loop {
-        let next = lock("ben", "lead", json!({})).await;
-        if next["leader"] == true {
-            break next;
-        }
-        assert!(start.elapsed() < support::PATIENCE, "nobody leads");
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-    };
+    let next = until(&node, "locks/ben", "lead", |found| found["leader"] == true).await;
     assert!(
         next["token"].as_u64() > leads["token"].as_u64(),
         "{next} after {leads}"

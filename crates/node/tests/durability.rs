@@ -4,17 +4,11 @@ mod support;
 
 use plexspaces_store::key::Kind;
 use serde_json::{Value as Json, json};
-use support::{Machine, deploy, deploy_as, guest, refused, run, values};
-
-async fn node() -> Machine {
-    let node = Machine::new().await;
-    deploy(&node, "program", "").await;
-    node
-}
+use support::{Machine, deploy, deploy_as, guest, program_node, refused, run, values};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn persisted_values_are_the_actors_own_and_survive() {
-    let node = node().await;
+    let node = program_node().await;
     let calls = json!([
         ["durability.persist", "event/1", "a"],
         [
@@ -55,7 +49,7 @@ async fn persisted_values_are_the_actors_own_and_survive() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failed_turn_persists_nothing() {
-    let node = node().await;
+    let node = program_node().await;
     let batch = json!(["durability.persist_batch", [["a", "1"], ["b", "2"]]]);
     for end in [json!(["fail", "as asked"]), json!(["trap"])] {
         let failed = run(&node, "program/a", json!([batch, end])).await;
@@ -70,7 +64,7 @@ async fn a_failed_turn_persists_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_actor_reads_its_own_journal() {
-    let node = node().await;
+    let node = program_node().await;
     for n in 1..=3 {
         let failed = run(&node, "program/a", json!([["fail", "as asked"]])).await;
         failed.expect_err("the turn fails");
@@ -123,7 +117,7 @@ async fn an_actor_reads_its_own_journal() {
 /// A turn with a wait has several rows and is one entry; one that is under way is none; one that was given up says why.
 #[tokio::test(flavor = "multi_thread")]
 async fn turns_that_waited_are_one_entry_each() {
-    let node = node().await;
+    let node = program_node().await;
     let wait = json!(["messaging.ask", "program/b", "x", "", 5_000]);
     let read = json!(["durability.read_journal", 0, 100, 100]);
     let calls = json!([wait, wait, read]);
@@ -193,7 +187,7 @@ async fn an_ephemeral_actor_keeps_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bad_input_is_refused_with_a_value() {
-    let node = node().await;
+    let node = program_node().await;
     let huge = "x".repeat(513);
     for call in [
         json!(["durability.persist", "", "v"]),

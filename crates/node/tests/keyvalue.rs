@@ -5,17 +5,11 @@ mod support;
 use plexspaces_store::Store as _;
 use plexspaces_store::key::Kind;
 use serde_json::{Value as Json, json};
-use support::{Machine, deploy, eventually, refused, run, values};
-
-async fn node() -> Machine {
-    let node = Machine::new().await;
-    deploy(&node, "program", "").await;
-    node
-}
+use support::{eventually, program_node, refused, run, values};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn values_are_set_read_swapped_and_counted() {
-    let node = node().await;
+    let node = program_node().await;
     let calls = json!([
         ["keyvalue.put", "k", "v"],
         ["keyvalue.get", "k"],
@@ -46,7 +40,7 @@ async fn values_are_set_read_swapped_and_counted() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn lists_go_on_where_a_page_ended() {
-    let node = node().await;
+    let node = program_node().await;
     let calls = json!([
         ["repeat", 25, ["keyvalue.put", "list/%", "x"]],
         ["keyvalue.put", "other", "x"],
@@ -74,7 +68,7 @@ async fn lists_go_on_where_a_page_ended() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_expired_value_is_invisible_and_swept() {
-    let node = node().await;
+    let node = program_node().await;
     let calls = json!([
         ["keyvalue.put_with_ttl", "short", "1", 50],
         ["keyvalue.put_with_ttl", "long", "1", 3_600_000],
@@ -105,7 +99,7 @@ async fn an_expired_value_is_invisible_and_swept() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failed_turn_leaves_no_value() {
-    let node = node().await;
+    let node = program_node().await;
     for end in [json!(["fail", "as asked"]), json!(["trap"])] {
         let calls = json!([
             ["keyvalue.put", "k", "v"],
@@ -131,7 +125,7 @@ async fn a_failed_turn_leaves_no_value() {
 /// Counting from many actors at once loses nothing: each waits in line for the key.
 #[tokio::test(flavor = "multi_thread")]
 async fn increments_of_many_actors_add_up() {
-    let node = node().await;
+    let node = program_node().await;
     let mut counting = tokio::task::JoinSet::new();
     for actor in 0..8 {
         let node = plexspaces_node::Node::clone(&node);
@@ -156,7 +150,7 @@ async fn increments_of_many_actors_add_up() {
 /// A turn that reads and then writes what many others change runs again until it fits, at last with the key reserved.
 #[tokio::test(flavor = "multi_thread")]
 async fn reading_and_writing_at_once_ends_well_for_all() {
-    let node = node().await;
+    let node = program_node().await;
     let mut changing = tokio::task::JoinSet::new();
     for actor in 0..8 {
         let node = plexspaces_node::Node::clone(&node);
@@ -180,7 +174,7 @@ async fn reading_and_writing_at_once_ends_well_for_all() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bad_input_is_refused_with_a_value() {
-    let node = node().await;
+    let node = program_node().await;
     let huge = "x".repeat(1_025);
     for call in [
         json!(["keyvalue.put", "", "v"]),
@@ -231,7 +225,7 @@ async fn bad_input_is_refused_with_a_value() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_changes_in_one_turn_are_one_commit() {
-    let node = node().await;
+    let node = program_node().await;
     values(&node, "program/a", json!([["keyvalue.get", "k"]])).await;
     let before = node.disk.visible();
     values(

@@ -12,29 +12,17 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::{Value as Json, json};
 use std::time::{Duration, Instant};
-use support::{Gate, Machine, ask, deploy, eventually, refused, run, stands_in_a_wait, values};
-use tokio::task::{JoinHandle, JoinSet};
+use support::{
+    Gate, Machine, ask, deploy, eventually, program_node, refused, run, stands_in_a_wait, value,
+    values, values_later,
+};
+use tokio::task::JoinSet;
 
 const HOUR: u64 = 3_600_000;
 
-async fn node() -> Machine {
-    let node = Machine::new().await;
-    deploy(&node, "program", "").await;
-    node
-}
-
-fn spawn(node: &Machine, actor: &str, calls: Json) -> JoinHandle<Vec<Json>> {
-    let (node, actor) = (Node::clone(node), actor.to_owned());
-    tokio::spawn(async move { values(&node, &actor, calls).await })
-}
-
-async fn value(node: &Node, actor: &str, call: Json) -> Json {
-    values(node, actor, json!([call])).await.remove(0)
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lock_has_one_holder() {
-    let node = node().await;
+    let node = program_node().await;
     let calls = json!([
         ["locks.get_lock", "l"],
         ["locks.acquire", "l", 0],
@@ -99,7 +87,7 @@ async fn a_lock_has_one_holder() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lock_is_free_when_its_lease_ends() {
-    let node = node().await;
+    let node = program_node().await;
     assert_eq!(
         value(&node, "program/a", json!(["locks.acquire", "l", 0, 60])).await,
         1
@@ -129,7 +117,7 @@ async fn a_lock_is_free_when_its_lease_ends() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failed_turn_has_no_lock() {
-    let node = node().await;
+    let node = program_node().await;
     for end in [json!(["fail", "as asked"]), json!(["trap"])] {
         let id = &end[0];
         let calls = json!([["locks.acquire", id, 0, HOUR], end]);
@@ -152,7 +140,7 @@ async fn token(node: &Machine, key: &plexspaces_store::Key) -> u64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_waits_gets_the_lock_in_order_and_before_newcomers() {
-    let node = node().await;
+    let node = program_node().await;
     value(
         &node,
         "program/first",
@@ -163,7 +151,7 @@ async fn who_waits_gets_the_lock_in_order_and_before_newcomers() {
     for n in 0..4 {
         let actor = format!("program/{n}");
         let calls = json!([["locks.acquire", "l", 20_000, HOUR], ["locks.release", "l"]]);
-        waiting.push(spawn(&node, &actor, calls));
+        waiting.push(values_later(&node, &actor, calls));
         stands_in_a_wait(&node, &actor).await;
     }
     // One that gives it back and wants it again stands behind.
@@ -182,7 +170,7 @@ async fn who_waits_gets_the_lock_in_order_and_before_newcomers() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wait_for_a_lock_goes_on_after_a_crash() {
-    let node = node().await;
+    let node = program_node().await;
     value(&node, "program/a", json!(["locks.acquire", "l", 0, HOUR])).await;
     let lost = tokio::spawn({
         let node = Node::clone(&node);
@@ -202,7 +190,7 @@ async fn a_wait_for_a_lock_goes_on_after_a_crash() {
 /// Each holds what the other wants: both waits end with their time, and both turns go on.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deadlock_ends_in_timeouts() {
-    let node = node().await;
+    let node = program_node().await;
     let mut turns = Vec::new();
     for (actor, first, second) in [("program/a", "1", "2"), ("program/b", "2", "1")] {
         let calls = json!([
@@ -211,7 +199,7 @@ async fn a_deadlock_ends_in_timeouts() {
             ["locks.acquire", second, 50, HOUR],
             ["locks.release", first],
         ]);
-        turns.push(spawn(&node, actor, calls));
+        turns.push(values_later(&node, actor, calls));
         stands_in_a_wait(&node, actor).await;
     }
     let go = json!([["tuplespace.write", ["go"]], ["tuplespace.write", ["go"]]]);
@@ -233,7 +221,7 @@ async fn a_deadlock_ends_in_timeouts() {
 /// The leader stops, in whatever way, and the next one leads at once, with a higher token.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_next_leads_when_the_leader_stops() {
-    let node = node().await;
+    let node = program_node().await;
     let mut candidates = Vec::new();
     for n in 0..4 {
         let actor = format!("program/{n}");
@@ -241,7 +229,7 @@ async fn the_next_leads_when_the_leader_stops() {
             ["locks.acquire", "leader", 60_000, HOUR],
             ["locks.acquire", format!("mine/{n}"), 0, HOUR],
         ]);
-        candidates.push(spawn(&node, &actor, calls));
+        candidates.push(values_later(&node, &actor, calls));
         if n == 0 {
             eventually("the first one leads", async || {
                 !value(&node, "program/x", json!(["locks.get_lock", "leader"]))
@@ -446,7 +434,7 @@ async fn history(machine: &Machine, actors: usize) -> Vec<Event> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bad_input_is_refused_with_a_value() {
-    let node = node().await;
+    let node = program_node().await;
     let huge = "x".repeat(513);
     let day = 24 * HOUR;
     let mut calls = Vec::new();

@@ -12,30 +12,15 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use support::{
-    Gate, Machine, ask_with, deploy, eventually, keyed, refused, run, stands_in_a_wait, values,
+    Gate, Machine, ask_with, deploy, eventually, keyed, program_node, refused, run,
+    stands_in_a_wait, value, values, values_later,
 };
-use tokio::task::{JoinHandle, JoinSet};
-
-async fn node() -> Machine {
-    let node = Machine::new().await;
-    deploy(&node, "program", "").await;
-    node
-}
-
-fn spawn(node: &Machine, actor: &str, calls: Json) -> JoinHandle<Vec<Json>> {
-    let (node, actor) = (Node::clone(node), actor.to_owned());
-    tokio::spawn(async move { values(&node, &actor, calls).await })
-}
-
-/// The value of one call.
-async fn value(node: &Node, actor: &str, call: Json) -> Json {
-    values(node, actor, json!([call])).await.remove(0)
-}
+use tokio::task::JoinSet;
 
 /// As the seeds have it: nothing is created first.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_queue_is_there_when_it_is_used() {
-    let node = node().await;
+    let node = program_node().await;
     let calls = json!([
         ["channels.queue_depth", "q"],
         ["channels.receive_from_queue", "q", 0],
@@ -67,7 +52,7 @@ async fn a_queue_is_there_when_it_is_used() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failed_turn_sends_nothing_and_gives_back_what_it_received() {
-    let node = node().await;
+    let node = program_node().await;
     let options = json!(["channels.create_queue_with", "q", 2]);
     values(
         &node,
@@ -102,7 +87,7 @@ async fn a_failed_turn_sends_nothing_and_gives_back_what_it_received() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn waiting_receivers_are_served_in_order_and_before_newcomers() {
-    let node = node().await;
+    let node = program_node().await;
     let mut waiting = Vec::new();
     for n in 0..4 {
         let actor = format!("program/{n}");
@@ -114,7 +99,7 @@ async fn waiting_receivers_are_served_in_order_and_before_newcomers() {
                 ["channels.ack", "#"]
             ])
         };
-        waiting.push(spawn(&node, &actor, call));
+        waiting.push(values_later(&node, &actor, call));
         stands_in_a_wait(&node, &actor).await;
     }
     let calls = json!([["repeat", 4, ["channels.send_to_queue", "q", "%"]]]);
@@ -139,7 +124,7 @@ async fn waiting_receivers_are_served_in_order_and_before_newcomers() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_comes_back_when_its_lease_ends() {
-    let node = node().await;
+    let node = program_node().await;
     let calls = json!([
         ["channels.send_to_queue", "q", "m"],
         ["channels.receive_leased", "q", 60, 0],
@@ -178,7 +163,7 @@ async fn a_message_comes_back_when_its_lease_ends() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lease_is_extended_and_survives_a_crash() {
-    let node = node().await;
+    let node = program_node().await;
     let calls = json!([
         ["channels.send_to_queue", "q", "m"],
         ["channels.receive_leased", "q", 3_600_000, 0]
@@ -201,7 +186,7 @@ async fn a_lease_is_extended_and_survives_a_crash() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_that_fails_too_often_is_a_dead_letter() {
-    let node = node().await;
+    let node = program_node().await;
     let calls = json!([
         ["channels.create_queue_with", "own", null, 2],
         ["channels.create_queue_with", "named", null, 1, "morgue"],
@@ -221,7 +206,7 @@ async fn a_message_that_fails_too_often_is_a_dead_letter() {
     );
     assert_eq!((&got[8], &got[9]), (&Json::Null, &json!("o")));
     // Nobody receives from it any more, and yet it moves when its last lease ends; who waits for dead letters gets it.
-    let dead = spawn(
+    let dead = values_later(
         &node,
         "program/undertaker",
         json!([["channels.receive_from_queue", "morgue", 20_000]]),
@@ -239,7 +224,7 @@ async fn a_message_that_fails_too_often_is_a_dead_letter() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_delayed_message_comes_later() {
-    let node = node().await;
+    let node = program_node().await;
     let calls = json!([
         ["channels.send_to_queue_with", "q", "late", 80],
         ["channels.send_to_queue", "q", "now"],
@@ -257,7 +242,7 @@ async fn a_delayed_message_comes_later() {
         "woken by the delay's end"
     );
     // One that waits already learns of a delay that ends before its own time does.
-    let waiting = spawn(
+    let waiting = values_later(
         &node,
         "program/c",
         json!([["channels.receive_from_queue", "q", 20_000]]),
@@ -270,7 +255,7 @@ async fn a_delayed_message_comes_later() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_expired_message_is_dropped() {
-    let node = node().await;
+    let node = program_node().await;
     let calls = json!([
         [
             "channels.create_queue_with",
@@ -302,7 +287,7 @@ async fn an_expired_message_is_dropped() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_queue_has_no_more_messages_than_it_may() {
-    let node = node().await;
+    let node = program_node().await;
     let calls = json!([
         ["channels.create_queue_with", "q", 3],
         ["repeat", 3, ["channels.send_to_queue", "q", "%"]],
@@ -337,7 +322,7 @@ async fn a_queue_has_no_more_messages_than_it_may() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_queue_is_made_once_and_deleted() {
-    let node = node().await;
+    let node = program_node().await;
     let made = json!(["channels.create_queue_with", "q", 5]);
     let calls = json!([made, made, ["channels.create_queue", "q"]]);
     values(&node, "program/a", calls).await;
@@ -493,7 +478,7 @@ async fn each_message_is_received_exactly_once_whatever_crashes() {
 async fn a_long_queue_keeps_its_order() {
     const TURNS: usize = 100;
     const EACH: usize = 1_000;
-    let node = node().await;
+    let node = program_node().await;
     let receive = json!(["channels.receive_from_queue", "q", 0]);
     for turn in 0..TURNS {
         let send = json!(["channels.send_to_queue", "q", format!("{turn}/%")]);
@@ -517,7 +502,7 @@ async fn a_long_queue_keeps_its_order() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bad_input_is_refused_with_a_value() {
-    let node = node().await;
+    let node = program_node().await;
     let huge = "x".repeat(513);
     let day = 24 * 60 * 60 * 1_000u64;
     let century = 100 * 365 * day;

@@ -5,13 +5,7 @@ mod support;
 use plexspaces_store::key::{Kind, Path};
 use plexspaces_store::{Order, Store as _};
 use serde_json::{Value as Json, json};
-use support::{Machine, deploy, eventually, refused, run, values};
-
-async fn node() -> Machine {
-    let node = Machine::new().await;
-    deploy(&node, "program", "").await;
-    node
-}
+use support::{Machine, eventually, program_node, refused, run, values};
 
 async fn discover(node: &Machine, pattern: &str, labels: Json) -> Vec<String> {
     let call = json!([["registry.discover", pattern, labels, null, 1_000]]);
@@ -21,7 +15,7 @@ async fn discover(node: &Machine, pattern: &str, labels: Json) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn services_are_registered_found_and_taken_away() {
-    let node = node().await;
+    let node = program_node().await;
     let labels = json!({"zone": "eu", "version": "1"});
     let calls = json!([
         ["registry.register", "billing/1", "http://a", labels],
@@ -69,7 +63,7 @@ async fn services_are_registered_found_and_taken_away() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_name_belongs_to_whoever_registered_it() {
-    let node = node().await;
+    let node = program_node().await;
     let register = json!(["registry.register", "n", "x", {}]);
     values(&node, "program/a", json!([register])).await;
     assert_eq!(
@@ -97,7 +91,7 @@ async fn a_name_belongs_to_whoever_registered_it() {
 /// Many ask for one name at once: one gets it.
 #[tokio::test(flavor = "multi_thread")]
 async fn of_many_that_want_a_name_one_gets_it() {
-    let node = node().await;
+    let node = program_node().await;
     let mut asking = tokio::task::JoinSet::new();
     for actor in 0..12 {
         let node = plexspaces_node::Node::clone(&node);
@@ -116,7 +110,7 @@ async fn of_many_that_want_a_name_one_gets_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_entry_without_heartbeats_goes_away() {
-    let node = node().await;
+    let node = program_node().await;
     let calls = json!([
         ["registry.register_with_ttl", "short", "x", {}, 60],
         ["registry.register_with_ttl", "long", "x", {}, 3_600_000],
@@ -152,7 +146,7 @@ async fn an_entry_without_heartbeats_goes_away() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn services_are_discovered_by_pattern_and_labels() {
-    let node = node().await;
+    let node = program_node().await;
     let calls = json!([
         ["registry.register", "web/1", "x", {"zone": "eu", "tier": "a"}],
         ["registry.register", "web/2", "x", {"zone": "us", "tier": "a"}],
@@ -190,7 +184,7 @@ async fn services_are_discovered_by_pattern_and_labels() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn pages_go_on_where_the_last_one_ended() {
-    let node = node().await;
+    let node = program_node().await;
     let add = json!(["repeat", 3_000, ["registry.register", "s/%", "x", {}]]);
     values(&node, "program/a", json!([add])).await;
     let label = json!([["registry.register", "s/999x", "x", {"rare": "yes"}]]);
@@ -217,7 +211,7 @@ async fn pages_go_on_where_the_last_one_ended() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failed_turn_registers_nothing() {
-    let node = node().await;
+    let node = program_node().await;
     let calls = json!([
         ["registry.register_with_ttl", "n", "x", {}, 1_000],
         ["trap"]
@@ -236,7 +230,7 @@ async fn a_failed_turn_registers_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bad_input_is_refused_with_a_value() {
-    let node = node().await;
+    let node = program_node().await;
     let (huge, address) = ("x".repeat(513), "x".repeat(2_049));
     let many: Json = (0..65)
         .map(|n| (n.to_string(), json!("x")))

@@ -8,13 +8,9 @@ use plexspaces_store::{Order, Store as _};
 use serde_json::{Value as Json, json};
 use std::sync::Mutex;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use support::{Gate, Machine, deploy, deploy_as, eventually, guest, id, refused, run, values};
-
-async fn node() -> Machine {
-    let node = Machine::new().await;
-    deploy(&node, "program", "").await;
-    node
-}
+use support::{
+    Gate, Machine, deploy, deploy_as, eventually, guest, id, program_node, refused, run, values,
+};
 
 fn wall_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
@@ -58,7 +54,7 @@ async fn hears(node: &Machine, actor: &str, msg_type: &str, times: usize) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_timer_fires_once_and_not_early() {
-    let node = node().await;
+    let node = program_node().await;
     let before = wall_ms();
     let calls = json!([
         ["messaging.send_after", "program/b", "later", "x", 200],
@@ -92,7 +88,7 @@ async fn a_timer_fires_once_and_not_early() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_timer_survives_a_crash_and_fires_once() {
-    let mut node = node().await;
+    let mut node = program_node().await;
     for seed in 1..=6 {
         let text = format!("{seed}");
         let calls = json!([["messaging.send_after", "program/b", "run", write(&text), 40]]);
@@ -113,7 +109,7 @@ async fn a_timer_survives_a_crash_and_fires_once() {
 /// Whenever the power goes, what was acknowledged fires, and nothing fires twice.
 #[tokio::test(flavor = "multi_thread")]
 async fn none_is_lost_and_none_comes_twice_over_crashes_at_any_moment() {
-    let mut node = node().await;
+    let mut node = program_node().await;
     let acknowledged = Mutex::new(Vec::new());
     for seed in 1..=12_u64 {
         let setting = async {
@@ -155,7 +151,7 @@ async fn due_ms(node: &Machine) -> u64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reminder_keeps_its_phase_and_does_not_catch_up_after_downtime() {
-    let node = node().await;
+    let node = program_node().await;
     let set = json!([["messaging.set_reminder", "r", "tick", "x", 300, 50]]);
     values(&node, "program/a", set).await;
     let first = due_ms(&node).await;
@@ -186,7 +182,7 @@ async fn a_reminder_keeps_its_phase_and_does_not_catch_up_after_downtime() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn reminders_are_replaced_by_name_and_listed() {
-    let node = node().await;
+    let node = program_node().await;
     let calls = json!([
         ["messaging.set_reminder", "b", "old", "", 3_600_000, 0],
         ["messaging.set_reminder", "b", "new", "", 7_200_000, 1_000],
@@ -222,7 +218,7 @@ async fn reminders_are_replaced_by_name_and_listed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cancelled_timer_does_not_fire() {
-    let node = node().await;
+    let node = program_node().await;
     let calls = json!([
         ["messaging.send_after", "program/b", "no", "", 3_600_000],
         ["messaging.send_after", "program/b", "fired", "", 1],
@@ -256,7 +252,7 @@ async fn a_cancelled_timer_does_not_fire() {
 /// Cancelling at the very moment when it fires: either it is cancelled, or it has fired, and whoever cancels is told which.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_timer_is_cancelled_or_fires_and_never_both() {
-    let node = node().await;
+    let node = program_node().await;
     let (mut fires, mut cancelled) = (Vec::new(), 0);
     for round in 0..120_u64 {
         let text = format!("{round:03}");
@@ -281,7 +277,7 @@ async fn a_timer_is_cancelled_or_fires_and_never_both() {
 /// A turn may take its time: what it sets counts from its commit.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_delay_counts_from_the_commit() {
-    let node = node().await;
+    let node = program_node().await;
     values(&node, "program/a", json!([["note", "warm"]])).await;
     let calls = json!([
         ["messaging.set_reminder", "r", "t", "", 3_600_000, 0],
@@ -297,7 +293,7 @@ async fn a_delay_counts_from_the_commit() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failed_turn_sets_nothing() {
-    let node = node().await;
+    let node = program_node().await;
     for end in [json!(["fail", "as asked"]), json!(["trap"])] {
         let calls = json!([
             ["messaging.send_after", "program/b", "no", "", 0],
@@ -316,7 +312,7 @@ async fn a_failed_turn_sets_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_thousand_that_are_due_at_once_all_fire_once() {
-    let node = node().await;
+    let node = program_node().await;
     for half in ["a", "b"] {
         let text = write(&format!("{half}%"));
         let set = ["messaging.send_after", "program/b", "run"];
@@ -333,7 +329,7 @@ async fn ten_thousand_that_are_due_at_once_all_fire_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_actor_has_a_bound_on_its_timers() {
-    let node = node().await;
+    let node = program_node().await;
     let set = json!(["messaging.send_after", "program/b", "no", "", 3_600_000]);
     let half = json!([["repeat", 4_999, set]]);
     values(&node, "program/a", half.clone()).await;
@@ -391,7 +387,7 @@ async fn what_a_full_mailbox_has_no_room_for_stays_due_and_keeps_its_order() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_timer_waits_until_its_receivers_type_is_deployed_again() {
-    let node = node().await;
+    let node = program_node().await;
     deploy_as(&node, "other", guest("program"), "").await;
     let calls = json!([
         ["messaging.send_after", "other/b", "run", write("1"), 100],
@@ -421,7 +417,7 @@ async fn a_timer_waits_until_its_receivers_type_is_deployed_again() {
 /// A timer belongs to the actor's id, not to an instance.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_ephemeral_actors_timer_survives_it() {
-    let node = node().await;
+    let node = program_node().await;
     let config = "[actors.brief]\ndurable = false\n";
     deploy_as(&node, "brief", guest("program"), config).await;
     let calls = json!([
@@ -456,7 +452,7 @@ async fn an_ephemeral_actors_timer_survives_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bad_input_is_refused_with_a_value() {
-    let node = node().await;
+    let node = program_node().await;
     let huge = "x".repeat(513);
     let (too_long, payload) = (315_360_000_001_u64, "x".repeat(101));
     let config = "[actors.small.limits]\nmessage_bytes = 100\n";

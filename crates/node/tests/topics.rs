@@ -11,15 +11,9 @@ use serde_json::{Value as Json, json};
 use std::sync::Arc;
 use std::time::Duration;
 use support::{
-    Gate, Machine, PATIENCE, ask, cache, deploy, deploy_as, eventually, guest, refused, run, tell,
-    values,
+    Gate, Machine, PATIENCE, ask, cache, deploy, deploy_as, eventually, guest, program_node,
+    refused, run, tell, values,
 };
-
-async fn node() -> Machine {
-    let node = Machine::new().await;
-    deploy(&node, "program", "").await;
-    node
-}
 
 async fn subscribe(node: &Node, actor: &str, topic: &str) {
     let calls = json!([["channels.subscribe_to_topic", topic, []]]);
@@ -62,7 +56,7 @@ async fn delivered(node: &Machine) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn subscribers_get_what_is_published_after_they_subscribed() {
-    let node = node().await;
+    let node = program_node().await;
     values(&node, "program/p", json!([publish("t", "before")])).await;
     subscribe(&node, "program/a", "t").await;
     // In the turn of its own publish nobody is subscribed yet.
@@ -97,7 +91,7 @@ async fn subscribers_get_what_is_published_after_they_subscribed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failed_turn_publishes_and_subscribes_nothing() {
-    let node = node().await;
+    let node = program_node().await;
     subscribe(&node, "program/a", "t").await;
     for end in [json!(["fail", "as asked"]), json!(["trap"])] {
         let calls = json!([publish("t", "failed"), end]);
@@ -148,7 +142,7 @@ async fn order_and_once_hold_across_crashes() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn all_subscribers_see_many_publishers_in_one_order() {
-    let node = node().await;
+    let node = program_node().await;
     for actor in ["program/a", "program/b", "program/c"] {
         subscribe(&node, actor, "t").await;
     }
@@ -176,7 +170,7 @@ async fn all_subscribers_see_many_publishers_in_one_order() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn filters_choose_by_attributes() {
-    let node = node().await;
+    let node = program_node().await;
     for (actor, filter) in [
         ("program/eu", json!([["region", "eu-west"]])),
         ("program/europe", json!([["region", "eu-*"]])),
@@ -222,7 +216,7 @@ async fn filters_choose_by_attributes() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn subscribing_twice_is_subscribing_once_and_unsubscribing_ends_it() {
-    let node = node().await;
+    let node = program_node().await;
     for _ in 0..2 {
         subscribe(&node, "program/a", "t").await;
     }
@@ -389,7 +383,7 @@ async fn a_thousand_subscribers_get_one_row() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bad_input_is_refused_with_a_value() {
-    let node = node().await;
+    let node = program_node().await;
     let (huge, long) = ("x".repeat(513), "x".repeat(129));
     let many: Vec<[String; 2]> = (0..65).map(|n| [n.to_string(), String::new()]).collect();
     for call in [

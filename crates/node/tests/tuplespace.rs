@@ -5,24 +5,13 @@ mod support;
 use plexspaces_node::Node;
 use plexspaces_store::key::Kind;
 use serde_json::{Value as Json, json};
-use support::{Machine, deploy, eventually, refused, run, stands_in_a_wait, values};
-use tokio::task::{JoinHandle, JoinSet};
-
-async fn node() -> Machine {
-    let node = Machine::new().await;
-    deploy(&node, "program", "").await;
-    node
-}
-
-fn spawn(node: &Machine, actor: &str, calls: Json) -> JoinHandle<Vec<Json>> {
-    let (node, actor) = (Node::clone(node), actor.to_owned());
-    tokio::spawn(async move { values(&node, &actor, calls).await })
-}
+use support::{eventually, program_node, refused, run, stands_in_a_wait, values, values_later};
+use tokio::task::JoinSet;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_taker_waits_and_gets_what_is_written() {
-    let node = node().await;
-    let taken = spawn(
+    let node = program_node().await;
+    let taken = values_later(
         &node,
         "program/taker",
         json!([
@@ -47,7 +36,7 @@ async fn a_taker_waits_and_gets_what_is_written() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wait_ends_with_its_time() {
-    let node = node().await;
+    let node = program_node().await;
     let calls = json!([
         ["tuplespace.take_blocking", ["no"], 30],
         ["tuplespace.read_blocking", ["no"], 0],
@@ -61,7 +50,7 @@ async fn a_wait_ends_with_its_time() {
 /// The wait's row outlives the process; the tuple comes after the restart.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wait_goes_on_after_a_crash() {
-    let node = node().await;
+    let node = program_node().await;
     let calls = json!([
         ["note", "waited"],
         ["tuplespace.take_blocking", ["job", "*"], 60_000],
@@ -97,11 +86,11 @@ async fn a_wait_goes_on_after_a_crash() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn waiting_takers_are_served_in_order_and_before_newcomers() {
-    let node = node().await;
+    let node = program_node().await;
     let mut waiting = Vec::new();
     for n in 0..4 {
         let actor = format!("program/{n}");
-        waiting.push(spawn(
+        waiting.push(values_later(
             &node,
             &actor,
             json!([["tuplespace.take_blocking", ["job", "*"], 20_000]]),
@@ -121,7 +110,7 @@ async fn waiting_takers_are_served_in_order_and_before_newcomers() {
 /// A tuple that a failing turn had taken goes to who waits for it.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_aborted_take_wakes_the_line() {
-    let node = node().await;
+    let node = program_node().await;
     values(
         &node,
         "program/w",
@@ -129,7 +118,7 @@ async fn an_aborted_take_wakes_the_line() {
     )
     .await;
     // It takes the tuple and waits for another: the take is committed with the segment and not undone.
-    let holder = spawn(
+    let holder = values_later(
         &node,
         "program/holder",
         json!([
@@ -138,7 +127,7 @@ async fn an_aborted_take_wakes_the_line() {
         ]),
     );
     stands_in_a_wait(&node, "program/holder").await;
-    let taker = spawn(
+    let taker = values_later(
         &node,
         "program/taker",
         json!([["tuplespace.take_blocking", ["job", "*"], 20_000]]),
@@ -176,7 +165,7 @@ async fn an_aborted_take_wakes_the_line() {
 async fn each_tuple_goes_to_one_taker() {
     /// After all others in the order of the fields.
     const LAST: u64 = 1_000_000;
-    let node = node().await;
+    let node = program_node().await;
     let mut taking = JoinSet::new();
     for actor in 0..8 {
         let node = Node::clone(&node);
@@ -219,7 +208,7 @@ async fn each_tuple_goes_to_one_taker() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_expired_tuple_is_gone() {
-    let node = node().await;
+    let node = program_node().await;
     let calls = json!([
         ["tuplespace.write_with_ttl", ["a"], 30],
         ["tuplespace.write_with_ttl", ["b"], 3_600_000],
@@ -243,7 +232,7 @@ async fn an_expired_tuple_is_gone() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bad_input_is_refused_with_a_value() {
-    let node = node().await;
+    let node = program_node().await;
     let wide: Vec<u8> = vec![0; 65];
     for call in [
         json!(["tuplespace.write", []]),

@@ -5,13 +5,7 @@ mod support;
 use plexspaces_node::Node;
 use plexspaces_store::key::Kind;
 use serde_json::{Value as Json, json};
-use support::{Machine, deploy, eventually, refused, run, values};
-
-async fn node() -> Machine {
-    let node = Machine::new().await;
-    deploy(&node, "program", "").await;
-    node
-}
+use support::{Machine, eventually, program_node, refused, run, values};
 
 /// What an actor has been told: sender, type, payload; it forgets that.
 async fn told(node: &Node, actor: &str) -> Json {
@@ -27,7 +21,7 @@ async fn delivered(node: &Machine) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_way_to_change_a_key_is_told() {
-    let node = node().await;
+    let node = program_node().await;
     values(&node, "program/w", json!([["keyvalue.watch", "a/"]])).await;
     values(&node, "program/all", json!([["keyvalue.watch", ""]])).await;
     for call in [
@@ -56,7 +50,7 @@ async fn every_way_to_change_a_key_is_told() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_expired_value_is_told() {
-    let node = node().await;
+    let node = program_node().await;
     values(&node, "program/w", json!([["keyvalue.watch", "k"]])).await;
     let calls = json!([["keyvalue.put_with_ttl", "k", "v", 20]]);
     values(&node, "program/p", calls).await;
@@ -73,7 +67,7 @@ async fn an_expired_value_is_told() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_turn_is_told_of_as_it_committed() {
-    let node = node().await;
+    let node = program_node().await;
     let calls = json!([
         ["keyvalue.watch", ""],
         ["keyvalue.put", "own turn", "x"],
@@ -100,7 +94,7 @@ async fn a_turn_is_told_of_as_it_committed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn watches_and_subscriptions_end() {
-    let node = node().await;
+    let node = program_node().await;
     let calls = json!([
         ["keyvalue.watch", "a"],
         ["keyvalue.watch", "a"],
@@ -152,7 +146,7 @@ async fn watches_and_subscriptions_end() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn matching_tuples_are_told_and_stay() {
-    let node = node().await;
+    let node = program_node().await;
     let got = values(
         &node,
         "program/w",
@@ -179,7 +173,7 @@ async fn matching_tuples_are_told_and_stay() {
 /// The power goes off while changes are on their way to their watchers.
 #[tokio::test(flavor = "multi_thread")]
 async fn changes_are_told_once_and_in_order_across_crashes() {
-    let mut node = node().await;
+    let mut node = program_node().await;
     values(&node, "program/w", json!([["keyvalue.watch", "n"]])).await;
     let mut count = 0;
     for round in 0..6 {
@@ -201,7 +195,7 @@ async fn changes_are_told_once_and_in_order_across_crashes() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bad_input_is_refused_with_a_value() {
-    let node = node().await;
+    let node = program_node().await;
     let huge = "x".repeat(1_025);
     let wide: Vec<u8> = vec![0; 65];
     for call in [

@@ -260,34 +260,23 @@ fn invalid(message: String) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Bounds, Coordination};
-    use plexspaces_store::{Memory, Store};
-    use std::sync::Arc;
+    use crate::testing::Desk;
 
     const NOW: Millis = Millis(1_000);
 
     /// Found by the node's test `serial`: the snapshot is older than what the swap has seen.
     #[tokio::test]
     async fn a_read_after_a_swap_sees_what_the_swap_saw() {
-        let store: Arc<dyn Store> = Arc::new(Memory::open());
-        let coordination: Arc<Coordination> = Arc::default();
-        let bounds = Bounds {
-            effects: 100,
-            batch_bytes: 1 << 20,
-            reads_hold: true,
-        };
-        let scope = Scope::new("t", "n").expect("valid");
-        let begin = || Transaction::new(store.clone(), coordination.clone(), bounds);
-        let mut a = begin();
-        assert_eq!(get(&mut a, &scope, "other", NOW).await.expect("read"), None);
-        let mut b = begin();
-        put(&mut b, &scope, "k", Bytes::from_static(b"b")).expect("put");
-        let (batch, held) = b.finish();
-        store.commit(batch).await.expect("committed");
-        held.committed();
-        let swapped = compare_and_swap(&mut a, &scope, "k", None, Bytes::new(), NOW).await;
+        let desk = Desk::new();
+        let scope = &desk.scope;
+        let mut a = desk.begin();
+        assert_eq!(get(&mut a, scope, "other", NOW).await.expect("read"), None);
+        let mut b = desk.begin();
+        put(&mut b, scope, "k", Bytes::from_static(b"b")).expect("put");
+        desk.commit(b).await;
+        let swapped = compare_and_swap(&mut a, scope, "k", None, Bytes::new(), NOW).await;
         assert!(!swapped.expect("compared"), "it sees the newest");
-        let found = get(&mut a, &scope, "k", NOW).await.expect("read");
+        let found = get(&mut a, scope, "k", NOW).await.expect("read");
         assert_eq!(found.as_deref(), Some(&b"b"[..]));
     }
 }

@@ -37,6 +37,8 @@ pub mod records;
 pub mod registry;
 pub mod reservations;
 pub mod scopes;
+#[cfg(test)]
+mod testing;
 pub mod timers;
 pub mod topics;
 pub mod transaction;

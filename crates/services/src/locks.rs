@@ -330,39 +330,22 @@ fn invalid(message: String) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Bounds, Coordination};
-    use plexspaces_store::{Memory, Store};
+    use crate::testing::Desk;
     use proptest::prelude::*;
-    use std::sync::Arc;
 
-    struct Locks {
-        store: Arc<dyn Store>,
-        coordination: Arc<Coordination>,
-        scope: Scope,
+    struct Locks(Desk);
+
+    impl std::ops::Deref for Locks {
+        type Target = Desk;
+
+        fn deref(&self) -> &Desk {
+            &self.0
+        }
     }
 
     impl Locks {
         fn new() -> Self {
-            Locks {
-                store: Arc::new(Memory::open()),
-                coordination: Arc::default(),
-                scope: Scope::new("t", "n").expect("valid"),
-            }
-        }
-
-        fn begin(&self) -> Transaction {
-            let bounds = Bounds {
-                effects: 100,
-                batch_bytes: 1 << 20,
-                reads_hold: true,
-            };
-            Transaction::new(self.store.clone(), self.coordination.clone(), bounds)
-        }
-
-        async fn commit(&self, transaction: Transaction) {
-            let (batch, held) = transaction.finish();
-            self.store.commit(batch).await.expect("no conflict");
-            held.committed();
+            Locks(Desk::new())
         }
 
         fn actor(&self, key: &str) -> ActorId {

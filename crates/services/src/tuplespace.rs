@@ -292,43 +292,10 @@ fn keyed(text: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Bounds, Coordination};
-    use plexspaces_store::{Memory, Store};
+    use crate::testing::Desk;
     use proptest::prelude::*;
-    use std::sync::Arc;
 
     const NOW: Millis = Millis(1_000);
-
-    struct Space {
-        store: Arc<dyn Store>,
-        coordination: Arc<Coordination>,
-        scope: Scope,
-    }
-
-    impl Space {
-        fn new() -> Self {
-            Space {
-                store: Arc::new(Memory::open()),
-                coordination: Arc::default(),
-                scope: Scope::new("t", "n").expect("valid"),
-            }
-        }
-
-        fn begin(&self) -> Transaction {
-            let bounds = Bounds {
-                effects: 10_000,
-                batch_bytes: 64 << 20,
-                reads_hold: true,
-            };
-            Transaction::new(self.store.clone(), self.coordination.clone(), bounds)
-        }
-
-        async fn commit(&self, transaction: Transaction) {
-            let (batch, held) = transaction.finish();
-            self.store.commit(batch).await.expect("no conflict");
-            held.committed();
-        }
-    }
 
     fn id(n: u64) -> TupleId {
         u128::from(n).to_be_bytes()
@@ -340,7 +307,7 @@ mod tests {
 
     #[tokio::test]
     async fn own_writes_are_seen_and_others_only_after_commit() {
-        let space = Space::new();
+        let space = Desk::new();
         let mut a = space.begin();
         write(
             &mut a,
@@ -406,7 +373,7 @@ mod tests {
 
     #[tokio::test]
     async fn long_fields_are_found_by_their_whole_text() {
-        let space = Space::new();
+        let space = Desk::new();
         let long = |tail: &str| "ä".repeat(400) + tail;
         let mut a = space.begin();
         for (n, tail) in ["1", "2"].iter().enumerate() {
@@ -472,7 +439,7 @@ mod tests {
         ) {
             let runtime = tokio::runtime::Builder::new_current_thread().build().expect("runtime");
             runtime.block_on(async {
-                let space = Space::new();
+                let space = Desk::new();
                 let mut committed = space.begin();
                 let mut own = space.begin();
                 for (n, tuple) in tuples.iter().enumerate() {

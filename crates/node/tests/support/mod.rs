@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Semaphore, SemaphorePermit};
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 
 /// How many nodes live at once in one process: each reserves 40 TB of the 128 that the address space has.
 static PLACES: Semaphore = Semaphore::const_new(2);
@@ -359,4 +359,22 @@ pub async fn refused(node: &Node, actor: &str, call: Json) -> String {
         Some(code) => code.trim_start_matches("ErrorCode::").to_owned(),
         None => panic!("{call} gave {result}"),
     }
+}
+
+/// A node with the guest `program`.
+pub async fn program_node() -> Machine {
+    let node = Machine::new().await;
+    deploy(&node, "program", "").await;
+    node
+}
+
+/// As [`values`], while the test goes on.
+pub fn values_later(node: &Machine, actor: &str, calls: Json) -> JoinHandle<Vec<Json>> {
+    let (node, actor) = (Node::clone(node), actor.to_owned());
+    tokio::spawn(async move { values(&node, &actor, calls).await })
+}
+
+/// As [`values`], for one call.
+pub async fn value(node: &Node, actor: &str, call: Json) -> Json {
+    values(node, actor, Json::Array(vec![call])).await.remove(0)
 }
